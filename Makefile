@@ -1,0 +1,36 @@
+# Thin on purpose: every target is one or two commands that also work by hand.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test lint lock wheel clean
+
+demo: $(READY)  ## run the main job and print its comparison
+	$(BIN)/python -m experiments.run -m experiment=demo
+	$(BIN)/python -m experiments.compare results/demo --baseline static --hints
+
+test: $(READY) lint  ## lint, types, tests, doctests, examples
+	$(BIN)/python -m pytest -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"plastic needs Python 3.11 to 3.13, but {sys.executable} is {v.major}.{v.minor}: try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## resolve the pinned requirements again (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package plastic -q -o requirements.lock
+
+wheel: $(READY)  ## build the wheel and the source distribution into dist/
+	$(BIN)/python -m hatchling build
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
