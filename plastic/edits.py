@@ -1,0 +1,227 @@
+"""Edits: what may be done to a topology.
+
+An edit is frozen and holds arrays, so one edit may carry a million connections.
+`Topology.apply` applies a sequence of them all or none, and returns the edits that
+undo it.  Ids left out are assigned by the topology; ids given are how an undo brings
+back what was there, and how a later edit of the same call names a newborn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plastic.activations import Activation, get_activation
+from plastic.errors import InvalidEdit
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Edit:
+    """What all edits have in common.
+
+    Parameters
+    ----------
+    reason : str
+        Why, in a word or two; written into the table of edits.
+    scores : float array, shape (n_items,), optional
+        What the policy thought of each item; written into the table of edits.
+    """
+
+    kind: ClassVar[str]
+    reason: str = ""
+    scores: NDArray[np.floating] | None = None
+
+    def __len__(self) -> int:
+        raise TypeError(f"{type(self).__name__} does not count its items")
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)  # the one way into a frozen dataclass
+
+    def _check_scores(self) -> None:
+        if self.scores is not None:
+            self._set(scores=_aligned("scores", np.asarray(self.scores, float), len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class AddNeurons(Edit):
+    """Add hidden neurons.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    activation : str, Activation or int array of shape (n,)
+        One for all, or the code of each.
+    group : int or int array of shape (n,)
+        The group (layer) that they join.
+    ids : int array, shape (n,), optional
+        Fresh ids to be used, or those of pruned neurons that come back.
+    columns : mapping of str to array of shape (n, ...), optional
+        What they start with, for example ``{"bias": ...}``; otherwise they start fresh.
+    keep_stranded : bool
+        Whether they may live without a way in and a way out.
+
+    Examples
+    --------
+    >>> edit = AddNeurons(2, activation="tanh", group=1)
+    >>> len(edit), edit.groups
+    (2, array([1, 1], dtype=int32))
+    """
+
+    kind: ClassVar[str] = "add_neuron"
+    n: int
+    activation: str | Activation | ArrayLike = "relu"
+    group: int | ArrayLike = 1
+    ids: Ids | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    keep_stranded: bool = False
+    activations: NDArray[np.int8] = field(init=False)
+    groups: NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.n, bool) or not isinstance(self.n, int | np.integer) or self.n < 0:
+            raise InvalidEdit(f"n must be a whole number of at least 0, got {self.n!r}")
+        code: Any = self.activation
+        if isinstance(code, str | Activation):
+            code = get_activation(code).code
+        self._set(
+            activations=_spread("activation", code, self.n, np.int8),
+            groups=_spread("group", self.group, self.n, np.int32),
+            ids=None if self.ids is None else _aligned("ids", _ids(self.ids), self.n),
+            columns=_columns(self.columns, self.n),
+        )
+        self._check_scores()
+
+    def __len__(self) -> int:
+        return int(self.n)
+
+
+@dataclass(frozen=True, eq=False)
+class PruneNeurons(Edit):
+    """Prune hidden neurons, and every connection from and to them.
+
+    Parameters
+    ----------
+    ids : int array, shape (n,)
+        The neurons.
+    keep_stranded : bool
+        Whether neurons that lose their last way in or out by it may stay.
+    """
+
+    kind: ClassVar[str] = "prune_neuron"
+    ids: Ids
+    keep_stranded: bool = False
+
+    def __post_init__(self) -> None:
+        self._set(ids=_ids(self.ids))
+        self._check_scores()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Connect(Edit):
+    """Add connections.
+
+    Parameters
+    ----------
+    sources, targets : int array, shape (n,)
+        Neuron ids.
+    ids : int array, shape (n,), optional
+        Fresh ids to be used, or those of removed connections that come back.
+    columns : mapping of str to array of shape (n, ...), optional
+        What they start with, for example ``{"weight": ...}``; otherwise they start fresh:
+        at weight zero, so that no prediction changes, and without optimizer state.
+
+    Examples
+    --------
+    >>> len(Connect([0, 1], [2, 2]))
+    2
+    >>> Connect([0, 1], [2])
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidEdit: targets must hold 2 items, got 1
+    """
+
+    kind: ClassVar[str] = "connect"
+    sources: Ids
+    targets: Ids
+    ids: Ids | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        sources = _ids(self.sources)
+        n = len(sources)
+        self._set(
+            sources=sources,
+            targets=_aligned("targets", _ids(self.targets), n),
+            ids=None if self.ids is None else _aligned("ids", _ids(self.ids), n),
+            columns=_columns(self.columns, n),
+        )
+        self._check_scores()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Disconnect(Edit):
+    """Remove connections.
+
+    Parameters
+    ----------
+    ids : int array, shape (n,)
+        The connections.
+    keep_stranded : bool
+        Whether neurons that lose their last way in or out by it may stay.
+    """
+
+    kind: ClassVar[str] = "disconnect"
+    ids: Ids
+    keep_stranded: bool = False
+
+    def __post_init__(self) -> None:
+        self._set(ids=_ids(self.ids))
+        self._check_scores()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def _ids(values: ArrayLike) -> Ids:
+    array = np.atleast_1d(np.asarray(values))
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InvalidEdit(f"ids must be a flat array of whole numbers, got {values!r}")
+    return array.astype(np.int64)
+
+
+def _aligned(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
+    if array.shape[:1] != (n,):
+        raise InvalidEdit(f"{name} must hold {n} items, got {array.size}")
+    return array
+
+
+def _spread(name: str, value: Any, n: int, dtype: type) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.ndim == 0:
+        array = np.full(n, array)
+    return _aligned(name, array.astype(dtype), n)
+
+
+def _columns(columns: Mapping[str, Any], n: int) -> dict[str, NDArray[Any]]:
+    return {name: _aligned(name, np.asarray(values), n) for name, values in columns.items()}
+
+
+def count_items(edits: Sequence[Edit]) -> int:
+    """How many neurons and connections these edits name together."""
+    return sum(len(edit) for edit in edits)

@@ -1,0 +1,111 @@
+"""The vocabulary of errors: every error that plastic raises on purpose is a `PlasticError`.
+
+Each message names the value and the rule that it broke, and is raised before
+anything changed.  Each class also derives from the built-in error a caller
+would expect, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PlasticError(Exception):
+    """Base of all errors raised by plastic."""
+
+
+class InvalidEdit(PlasticError, ValueError):
+    """An edit would break a rule of the topology; nothing was changed."""
+
+
+class CycleError(InvalidEdit):
+    """A connection would close a cycle."""
+
+
+class InvalidNetwork(PlasticError, ValueError):
+    """A graph, an activation, a loss or an array does not make a network."""
+
+
+class InvalidParameter(PlasticError, ValueError):
+    """A parameter is outside its range or not among its choices."""
+
+
+class InvalidData(PlasticError, ValueError):
+    """A dataset holds values that cannot be learned from."""
+
+
+class DataUnavailable(PlasticError, FileNotFoundError):
+    """A dataset is neither on this machine nor within reach."""
+
+
+class Diverged(PlasticError, ArithmeticError):
+    """The training loss is no longer a finite, bounded number."""
+
+
+class ResultsError(PlasticError, OSError):
+    """A results folder cannot be written, or does not hold what was asked."""
+
+
+class ReadOnly(PlasticError, TypeError):
+    """A face on the topology was written to; `Topology.apply` is the one way to edit."""
+
+
+def check_in(name: str, value: object, choices: Iterable[object]) -> None:
+    """Raise `InvalidParameter` unless `value` is one of `choices`.
+
+    Examples
+    --------
+    >>> check_in("sampling", "median", ["thompson", "mean"])
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: sampling must be one of 'thompson', 'mean', got 'median'
+    """
+    choices = list(choices)
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise InvalidParameter(f"{name} must be one of {listed}, got {value!r}")
+
+
+def check_range(
+    name: str,
+    value: float,
+    low: float = float("-inf"),
+    high: float = float("inf"),
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    """Raise `InvalidParameter` unless `value` lies between `low` and `high`.
+
+    Examples
+    --------
+    >>> check_range("density", 2, 0, 1, open_low=True)
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: density must lie in (0, 1], got 2
+    """
+    above = value > low if open_low else value >= low
+    below = value < high if open_high else value <= high
+    if not (above and below):  # a NaN fails both comparisons and ends up here, too
+        left = "(" if open_low or low == float("-inf") else "["
+        right = ")" if open_high or high == float("inf") else "]"
+        raise InvalidParameter(f"{name} must lie in {left}{low}, {high}{right}, got {value!r}")
+
+
+def check_count(name: str, value: int, low: int = 1) -> None:
+    """Raise `InvalidParameter` unless `value` is a whole number of at least `low`.
+
+    Examples
+    --------
+    >>> check_count("steps", 0)
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: steps must be a whole number of at least 1, got 0
+    """
+    whole = isinstance(value, int) or (
+        hasattr(value, "__index__") and not hasattr(value, "shape")
+    )
+    if isinstance(value, bool) or not whole or value < low:
+        raise InvalidParameter(
+            f"{name} must be a whole number of at least {low}, got {value!r}"
+        )
