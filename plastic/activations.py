@@ -46,6 +46,7 @@ class Activation:
     derivative: Callable[[Values], Values]
 
     def __call__(self, x: Values) -> Values:
+        """Apply the function."""
         return self.function(x)
 
     def __repr__(self) -> str:

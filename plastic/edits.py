@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from plastic.activations import Activation, get_activation
 from plastic.errors import InvalidEdit
 
-Ids = NDArray[np.int64]
+Ids = Any  # int64 array; may be given as anything like it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,7 +79,7 @@ class AddNeurons(Edit):
     n: int
     activation: str | Activation | ArrayLike = "relu"
     group: int | ArrayLike = 1
-    ids: Ids | None = None
+    ids: Ids = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     keep_stranded: bool = False
     activations: NDArray[np.int8] = field(init=False)
@@ -154,7 +154,7 @@ class Connect(Edit):
     kind: ClassVar[str] = "connect"
     sources: Ids
     targets: Ids
-    ids: Ids | None = None
+    ids: Ids = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,17 @@
+"""The topology manager: structure in arrays, edited all or none, faced by NetworkX."""
+
+from plastic.topology.convert import from_networkx
+from plastic.topology.graph import TopologyGraph
+from plastic.topology.journal import Journal, replay
+from plastic.topology.structure import Kind, Structure
+from plastic.topology.topology import Topology
+
+__all__ = [
+    "Journal",
+    "Kind",
+    "Structure",
+    "Topology",
+    "TopologyGraph",
+    "from_networkx",
+    "replay",
+]

@@ -1,0 +1,264 @@
+"""Topology: which neurons there are, and what connects them; the one way to edit it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plastic.activations import get_activation, identity
+from plastic.edits import Edit
+from plastic.errors import InvalidNetwork, check_count
+from plastic.topology.columns import Columns
+from plastic.topology.draft import Blocks, State, apply_edits, number_edits
+from plastic.topology.graph import TopologyGraph
+from plastic.topology.rebuild import insert_neurons
+from plastic.topology.structure import Kind, Structure
+
+
+class Topology:
+    """A directed acyclic graph of neurons, edited by `apply` alone.
+
+    A new topology has input and output neurons only, not yet connected.  Input neurons get the
+    ids ``0 .. n_inputs-1``, output neurons the ids after them.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs : int
+        How many neurons the data enters, and how many give the answer.
+    output_activation : str or sequence of str
+        Of the output neurons; softmax is for all of them or none.
+    output_group : int
+        Group (layer) of the output neurons; inputs are group 0.
+    blocks : iterable of (source group, target group), optional
+        The groups that may connect; by default any two may.
+    ids : int array, shape (n_inputs + n_outputs,), optional
+        Other ids for the inputs, then the outputs.
+
+    Attributes
+    ----------
+    step : int
+        The training step that edits are dated with.
+
+    Raises
+    ------
+    InvalidParameter
+        If a count is below 1 or there is no such activation.
+    InvalidNetwork
+        If only some outputs are softmax, or the ids are not of use.
+
+    Examples
+    --------
+    >>> from plastic.edits import AddNeurons, Connect
+    >>> topology = Topology(2, 1)
+    >>> undo = topology.apply(AddNeurons(1, ids=[3]), Connect([0, 1, 3], [3, 3, 2]))
+    >>> topology
+    Topology(4 neurons: 2 inputs, 1 hidden, 1 outputs; 3 connections)
+    >>> list(topology.graph.predecessors(3))
+    [0, 1]
+    >>> topology.apply(Connect([2], [3]))
+    Traceback (most recent call last):
+        ...
+    plastic.errors.CycleError: connection 2->3 would close a cycle
+    >>> _ = topology.apply(*undo)
+    >>> topology.n_connections
+    0
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        output_activation: str | Sequence[str] = "identity",
+        *,
+        output_group: int = 2,
+        blocks: Iterable[tuple[int, int]] | None = None,
+        ids: ArrayLike | None = None,
+    ) -> None:
+        check_count("n_inputs", n_inputs)
+        check_count("n_outputs", n_outputs)
+        kinds = np.repeat(np.array([Kind.INPUT, Kind.OUTPUT], np.int8), [n_inputs, n_outputs])
+        groups = np.where(kinds == Kind.INPUT, 0, output_group).astype(np.int32)
+        codes = np.full(len(kinds), identity.code, np.int8)
+        codes[n_inputs:] = _output_codes(output_activation, n_outputs)
+        given = np.arange(len(kinds)) if ids is None else np.asarray(ids)
+        _check_ids(given, len(kinds))
+        structure, _ = insert_neurons(_empty_structure(), given, kinds, codes, groups)
+        columns = Columns(len(kinds)), Columns(0)
+        self._state = State(structure, *columns, int(given.max()) + 1, 0)
+        self._births = {"neuron": [(0, 0)], "connection": [(0, 0)]}
+        self.blocks: Blocks | None = None if blocks is None else frozenset(blocks)
+        self.step = 0
+
+    def __repr__(self) -> str:
+        n_hidden = self.n_neurons - self.n_inputs - self.n_outputs
+        return (
+            f"Topology({self.n_neurons} neurons: {self.n_inputs} inputs, {n_hidden} hidden, "
+            f"{self.n_outputs} outputs; {self.n_connections} connections)"
+        )
+
+    def apply(self, *edits: Edit) -> tuple[Edit, ...]:
+        """Apply edits in turn, all or none.
+
+        Parameters
+        ----------
+        *edits : Edit
+            A later one may name what an earlier one adds.
+
+        Returns
+        -------
+        tuple of Edit
+            The edits that undo them: applied at once, they bring back every id, weight and
+            optimizer state as it is now.
+
+        Raises
+        ------
+        InvalidEdit
+            If one of them breaks a rule; nothing is changed.
+        """
+        before = self._state
+        draft = apply_edits(before, self.blocks, number_edits(before, edits))
+        self._state = draft.state
+        self._date("neuron", before.next_neuron, draft.state.next_neuron)
+        self._date("connection", before.next_connection, draft.state.next_connection)
+        return tuple(draft.undo)
+
+    def number(self, *edits: Edit) -> tuple[Edit, ...]:
+        """The same edits with the ids written in that `apply` would assign now.
+
+        Examples
+        --------
+        >>> from plastic.edits import Connect
+        >>> (edit,) = Topology(1, 1).number(Connect([0], [1]))
+        >>> edit.ids
+        array([0])
+        """
+        return tuple(number_edits(self._state, edits))
+
+    @property
+    def structure(self) -> Structure:
+        """The arrays as they are now; the next `apply` makes others."""
+        return self._state.structure
+
+    @property
+    def neuron_columns(self) -> Columns:
+        """What is aligned with the neurons: biases, moving averages, ..."""
+        return self._state.neurons
+
+    @property
+    def connection_columns(self) -> Columns:
+        """What is aligned with the connections: weights, optimizer state, ..."""
+        return self._state.connections
+
+    @property
+    def graph(self) -> TopologyGraph:
+        """A live, read-only `networkx.DiGraph` on these arrays."""
+        return TopologyGraph(self)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons, inputs and outputs included."""
+        return self.structure.n_neurons
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of input neurons."""
+        return len(self.structure.inputs)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of output neurons."""
+        return len(self.structure.outputs)
+
+    @property
+    def n_connections(self) -> int:
+        """Number of connections."""
+        return self.structure.n_connections
+
+    @property
+    def next_neuron_id(self) -> int:
+        """The id that the next newborn neuron gets."""
+        return self._state.next_neuron
+
+    @property
+    def n_possible(self) -> int:
+        """Number of connections that the neurons and the blocks have room for.
+
+        A pair counts once, whichever way it would point: an acyclic graph holds one of both.
+        """
+        groups, kinds = self.structure.groups, self.structure.kinds
+        sizes: dict[tuple[int, int], int] = {}
+        for group in np.unique(groups):
+            for kind in Kind:
+                sizes[int(group), kind] = int(np.sum((groups == group) & (kinds == kind)))
+        counted: set[frozenset[tuple[int, int]]] = set()
+        total = 0
+        for source, n_sources in sizes.items():
+            for target, n_targets in sizes.items():
+                pair = frozenset([source, target])
+                if pair in counted or not self._may_join(source, target):
+                    continue
+                counted.add(pair)
+                within = n_sources * (n_sources - 1) // 2
+                total += within if source == target else n_sources * n_targets
+        return total
+
+    @property
+    def density(self) -> float:
+        """Connections that are there, as a fraction of those there is room for."""
+        return self.n_connections / max(self.n_possible, 1)
+
+    def birth_steps(self, what: str, ids: ArrayLike) -> NDArray[np.int64]:
+        """Training step at which neurons or connections were born.
+
+        Parameters
+        ----------
+        what : {"neuron", "connection"}
+        ids : int array, shape (n,)
+
+        Returns
+        -------
+        int array, shape (n,)
+        """
+        # ids are given out in order, so the id alone tells the step
+        firsts, steps = np.array(self._births[what]).T
+        return steps[np.searchsorted(firsts, ids, side="right") - 1]
+
+    def _may_join(self, source: tuple[int, int], target: tuple[int, int]) -> bool:
+        joined = self.blocks is None or (source[0], target[0]) in self.blocks
+        return joined and source[1] != Kind.OUTPUT and target[1] != Kind.INPUT
+
+    def _date(self, what: str, first: int, following: int) -> None:
+        births = self._births[what]
+        if following > first and births[-1][1] != self.step:
+            births.append((first, self.step))
+
+
+def _empty_structure() -> Structure:
+    fields: dict[str, Any] = {
+        "neuron_ids": np.int64,
+        "kinds": np.int8,
+        "activations": np.int8,
+        "groups": np.int32,
+        "rank": np.int32,
+        "sources": np.int32,
+        "connection_ids": np.int64,
+    }
+    arrays = {name: np.zeros(0, dtype) for name, dtype in fields.items()}
+    return Structure(indptr=np.zeros(1, np.int64), **arrays)
+
+
+def _output_codes(activation: str | Sequence[str], n_outputs: int) -> NDArray[np.int8]:
+    names = [activation] * n_outputs if isinstance(activation, str) else list(activation)
+    if len(names) != n_outputs:
+        raise InvalidNetwork(f"there are {n_outputs} outputs but {len(names)} activations")
+    if 0 < names.count("softmax") < n_outputs:
+        raise InvalidNetwork(f"softmax joins all outputs or none, got {names}")
+    return np.array([get_activation(name).code for name in names], np.int8)
+
+
+def _check_ids(ids: NDArray[np.int64], n: int) -> None:
+    if ids.shape != (n,) or len(np.unique(ids)) < n or ids.min() < 0:
+        raise InvalidNetwork(f"{n} neurons need {n} different ids of at least 0, got {ids}")
