@@ -1,0 +1,38 @@
+"""Every example runs on its own, without a warning, and says what it promises."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+CLAIMS = {
+    "01_the_post.py": [
+        "largest residual over 11 rows",
+        "(allowed: 1e-12)",
+        "as published                             0.936332",
+        "The last two rows agree in every digit of every iteration.",
+    ],
+}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_example_runs_without_a_warning_and_keeps_its_promises(path: Path, tmp_path: Path):
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for claim in CLAIMS.get(path.name, []):
+        assert claim in ran.stdout
+
+
+def test_every_claim_has_its_example():
+    assert set(CLAIMS) <= {path.name for path in EXAMPLES}
