@@ -1,0 +1,347 @@
+"""Datasets that are read from files: Fashion-MNIST and the user's own table."""
+
+import gzip
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn.datasets
+
+from plastic import datasets
+from plastic.datasets.fashion_mnist import find_folder, read_idx, read_part
+from plastic.errors import DataUnavailable, InvalidData, InvalidParameter
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def assert_same(first, second):
+    for name, split in first.splits.items():
+        assert np.array_equal(split.X, second.splits[name].X)
+        assert np.array_equal(split.y, second.splits[name].y)
+
+
+GOOD = np.arange(40.0).reshape(20, 2)
+LABELS = np.arange(20) % 2
+
+
+# ---------------------------------------------------------------- Fashion-MNIST
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
+def write_idx_files(folder, n_train=50, n_test=20, packed=False):
+    random = generator(7)
+    written = {}
+    for part, n in (("train", n_train), ("t10k", n_test)):
+        images = random.integers(0, 256, (n, 3, 4))
+        images[0, 0, 0] = 255
+        labels = np.arange(n) % 10
+        written[part] = images.reshape(n, -1), labels
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            name = f"{part}-{kind}-ubyte"
+            content = idx(array)
+            folder.mkdir(parents=True, exist_ok=True)
+            if packed:
+                (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            else:
+                (folder / name).write_bytes(content)
+    return written
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """No files in the usual places, and no network."""
+    monkeypatch.delenv("PLASTIC_DATA", raising=False)
+    module = sys.modules["plastic.datasets.fashion_mnist"]
+    monkeypatch.setattr(module, "DEBIAN_FOLDER", tmp_path / "debian")
+
+    def unreachable(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", unreachable)
+    return tmp_path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_fashion_mnist_reads_files(alone, packed):
+    written = write_idx_files(alone / "here", packed=packed)
+    dataset = datasets.fashion_mnist(generator(), folder=str(alone / "here"), reward_size=10)
+    X, labels = written["t10k"]
+    assert np.allclose(dataset.test.X, X / 255)
+    assert np.array_equal(dataset.test.y.argmax(axis=1), labels)
+    assert [len(split) for split in dataset.splits.values()] == [40, 10, 20]
+    assert dataset.reward.y.sum(axis=0).tolist() == [1] * 10
+    seen = np.concatenate([dataset.train.X, dataset.reward.X])
+    assert np.allclose(np.sort(seen, axis=0), np.sort(written["train"][0] / 255, axis=0))
+    assert_same(
+        dataset,
+        datasets.fashion_mnist(generator(), folder=str(alone / "here"), reward_size=10),
+    )
+
+
+def test_fashion_mnist_takes_the_first_samples(alone):
+    written = write_idx_files(alone)
+    dataset = datasets.fashion_mnist(
+        generator(), folder=str(alone), n_train=30, n_test=7, reward_size=10, scale="none"
+    )
+    assert np.array_equal(dataset.test.X, written["t10k"][0][:7])
+    seen = np.concatenate([dataset.train.X, dataset.reward.X])
+    assert np.array_equal(np.sort(seen, axis=0), np.sort(written["train"][0][:30], axis=0))
+    with pytest.raises(InvalidParameter, match="n_train must be at most 50, got 51"):
+        datasets.fashion_mnist(generator(), folder=str(alone), n_train=51)
+    with pytest.raises(InvalidParameter, match="n_test must be a whole number of at least 1"):
+        datasets.fashion_mnist(generator(), folder=str(alone), n_test=0)
+
+
+def test_fashion_mnist_looks_in_the_usual_places_in_order(alone, monkeypatch):
+    assert find_folder() is None
+    write_idx_files(alone / "debian")
+    assert find_folder() == alone / "debian"
+    monkeypatch.setenv("PLASTIC_DATA", str(alone / "data"))
+    assert find_folder() == alone / "debian"
+    write_idx_files(alone / "data" / "fashion-mnist")
+    assert find_folder() == alone / "data" / "fashion-mnist"
+    write_idx_files(alone / "mine")
+    assert find_folder(str(alone / "mine")) == alone / "mine"
+
+
+def test_fashion_mnist_comes_from_openml_at_last(alone, monkeypatch):
+    asked = []
+
+    class Bunch:
+        data = generator().integers(0, 256, (60, 12)).astype(float)
+        target = (np.arange(60) % 10).astype(str).astype(object)
+
+    def fetch(*args, **kwargs):
+        asked.append((args, kwargs))
+        return Bunch
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_openml", fetch)
+    monkeypatch.setattr(sys.modules["plastic.datasets.fashion_mnist"], "N_TRAIN_ON_OPENML", 40)
+    dataset = datasets.fashion_mnist(generator(), reward_size=10, scale="none")
+    assert asked == [(("Fashion-MNIST",), {"version": 1, "as_frame": False})]
+    assert np.array_equal(dataset.test.X, Bunch.data[40:].astype(np.float32))
+    assert np.array_equal(dataset.test.y.argmax(axis=1), np.arange(40, 60) % 10)
+
+
+def test_fashion_mnist_out_of_reach_names_all_three_ways(alone):
+    with pytest.raises(DataUnavailable, match="no network") as offline:
+        datasets.fashion_mnist(generator())
+    with pytest.raises(DataUnavailable, match="was not found") as forbidden:
+        datasets.fashion_mnist(generator(), openml=False)
+    with pytest.raises(DataUnavailable, match="lacks train-images-idx3-ubyte and") as elsewhere:
+        datasets.fashion_mnist(generator(), folder=str(alone / "nowhere"))
+    for caught in (offline, forbidden, elsewhere):
+        for way in ("$PLASTIC_DATA/fashion-mnist", "dataset-fashion-mnist", "openml"):
+            assert way in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"must start with bytes 00 00 08 03 \(IDX\), got $"),
+        (idx(np.zeros(4)), "must start with bytes 00 00 08 03 .* got 00 00 08 01"),
+        (idx(np.zeros((2, 3, 4)))[:9], "holds no samples, or its header is cut short"),
+        (idx(np.zeros((0, 3, 4))), "holds no samples"),
+        (idx(np.zeros((2, 3, 4)))[:-1], "must hold 40 bytes by its header, got 39"),
+        (idx(np.zeros((2, 3, 4))) + b"x", "must hold 40 bytes by its header, got 41"),
+    ],
+)
+def test_broken_idx_files_are_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "images"
+    path.write_bytes(content)
+    with pytest.raises(InvalidData, match=message) as caught:
+        read_idx(path, n_axes=3)
+    assert str(path) in str(caught.value)
+
+
+WHOLE = gzip.compress(idx(np.arange(24).reshape(2, 3, 4)))
+
+
+@pytest.mark.parametrize("content", [WHOLE[:-6], WHOLE[:20], WHOLE[1:], b"no gzip"])
+def test_broken_gzip_files_are_refused_by_name(tmp_path, content):
+    path = tmp_path / "images.gz"
+    path.write_bytes(content)
+    with pytest.raises(InvalidData, match=r"images\.gz is not a whole gzip file"):
+        read_idx(path, n_axes=3)
+
+
+def test_parts_that_do_not_belong_together_are_refused(tmp_path):
+    write_idx_files(tmp_path)
+    labels = tmp_path / "train-labels-idx1-ubyte"
+    labels.write_bytes(idx(np.zeros(49)))
+    with pytest.raises(InvalidData, match=r"train-labels.* holds 49 labels for 50 images"):
+        read_part(tmp_path, "train")
+    labels.write_bytes(idx(np.full(50, 10)))
+    with pytest.raises(InvalidData, match=r"train-labels.* holds label 10: .* 0 to 9"):
+        read_part(tmp_path, "train")
+    labels.unlink()
+    with pytest.raises(DataUnavailable, match="lacks train-labels-idx1-ubyte"):
+        read_part(tmp_path, "train")
+
+
+# ---------------------------------------------------------------- tables
+
+FRAME = pd.DataFrame(
+    {
+        "age": np.arange(30),
+        "height": np.linspace(1.5, 2.0, 30),
+        "member": np.arange(30) % 3 == 0,
+        "group": ["red", "green", "blue"] * 10,
+        "grade": np.arange(30) % 4,
+        "income": np.arange(30) * 1.25,
+    }
+)
+NUMERIC = FRAME.drop(columns="group")
+
+
+def write(frame, folder, ending):
+    path = folder / f"own{ending}"
+    if ending == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("frame", "target", "task", "classes"),
+    [
+        (FRAME, "group", "classification", ("blue", "green", "red")),
+        (NUMERIC, "grade", "classification", ("0", "1", "2", "3")),
+        (NUMERIC, "member", "classification", ("False", "True")),
+        (NUMERIC, "income", "regression", ()),
+        (NUMERIC, "age", "regression", ()),  # whole, but 30 different
+    ],
+)
+def test_table_reads_and_guesses_the_task(tmp_path, ending, frame, target, task, classes):
+    path = write(frame, tmp_path, ending)
+    dataset = datasets.table(generator(), path=path, target=target, scale="none")
+    assert (dataset.name, dataset.task, dataset.classes) == ("own", task, classes)
+    assert dataset.n_inputs == len(frame.columns) - 1
+    features = frame.drop(columns=target).to_numpy(np.float32)
+    seen = np.concatenate([split.X for split in dataset.splits.values()])
+    order = np.lexsort(seen.T), np.lexsort(features.T)
+    assert np.array_equal(seen[order[0]], features[order[1]])
+    if classes:
+        told = np.concatenate([split.y for split in dataset.splits.values()]).argmax(axis=1)
+        assert np.array_equal(
+            np.array(classes)[told][order[0]], frame[target].astype(str).to_numpy()[order[1]]
+        )
+
+
+def test_table_takes_the_task_that_is_given(tmp_path):
+    path = write(NUMERIC, tmp_path, ".csv")
+    dataset = datasets.table(generator(), path=path, target="grade", task="regression")
+    assert (dataset.task, dataset.n_outputs) == ("regression", 1)
+    with pytest.raises(InvalidParameter, match="task must be one of"):
+        datasets.table(generator(), path=path, target="grade", task="ranking")
+
+
+def test_table_reads_npz(tmp_path):
+    path = tmp_path / "own.npz"
+    np.savez(path, X=GOOD, y=LABELS)
+    dataset = datasets.table(generator(), path=str(path), target="y")
+    assert (dataset.task, dataset.n_inputs, dataset.classes) == (
+        "classification",
+        2,
+        ("0", "1"),
+    )
+    with pytest.raises(InvalidData, match="has no array 'z'; its arrays are 'X', 'y'"):
+        datasets.table(generator(), path=str(path), target="z")
+    np.savez(path, y=LABELS)
+    with pytest.raises(InvalidData, match="has no array 'X'"):
+        datasets.table(generator(), path=str(path), target="y")
+    np.savez(path, X=GOOD, y=np.array(["a", None] * 10, object))
+    with pytest.raises(InvalidData, match="cannot be read without pickle"):
+        datasets.table(generator(), path=str(path), target="y")
+
+
+def test_table_does_not_depend_on_the_format(tmp_path):
+    first, second = (
+        datasets.table(generator(), path=write(NUMERIC, tmp_path, ending), target="grade")
+        for ending in (".csv", ".parquet")
+    )
+    assert_same(first, second)
+
+
+@pytest.mark.parametrize(
+    ("frame", "target", "task", "message"),
+    [
+        (NUMERIC, "wage", None, r"no column 'wage'; its columns are 'age', 'height', 'member'"),
+        (FRAME, "grade", None, "columns 'group' are not numeric; encode them first"),
+        (FRAME, "group", "regression", "target 'group' is not numeric"),
+        (NUMERIC[:0], "grade", None, "it has column names, but no rows"),
+        (
+            NUMERIC.assign(age=[None] * 3 + [1.0] * 27),
+            "grade",
+            None,
+            "column 'age' holds NaN in 3 of 30 rows",
+        ),
+        (
+            NUMERIC.assign(age=[np.inf] + [1.0] * 29),
+            "grade",
+            None,
+            "column 'age' holds infinity in 1 of 30 rows",
+        ),
+        (
+            FRAME[["age", "group"]].assign(group=["a", None, "b"] * 10),
+            "group",
+            None,
+            "the label is missing in 10 of 30 rows",
+        ),
+        (
+            NUMERIC.assign(income=[np.nan] + [1.5] * 29),
+            "income",
+            None,
+            "target 0 holds NaN in 1 of 30 rows",
+        ),
+        (NUMERIC.assign(income=2.5), "income", None, "target 0 is 2.5 in all samples"),
+        (NUMERIC.assign(grade=1), "grade", None, "at least two classes, got only '1'"),
+        (NUMERIC.assign(grade=[1, 1] + [0] * 28), "grade", None, "class '1' has 2 samples"),
+        (NUMERIC[:3], "income", None, "3 samples cannot be split"),
+        (NUMERIC[["grade"]], "grade", None, "must hold samples and inputs"),
+    ],
+)
+def test_bad_tables_are_refused(tmp_path, frame, target, task, message):
+    for ending in (".csv", ".parquet"):
+        path = write(frame, tmp_path, ending)
+        with pytest.raises(InvalidData, match=message) as caught:
+            datasets.table(generator(), path=path, target=target, task=task)
+        assert path in str(caught.value)
+
+
+def test_bad_files_are_refused(tmp_path):
+    with pytest.raises(DataUnavailable, match=r"there is no file .*absent\.csv"):
+        datasets.table(generator(), path=str(tmp_path / "absent.csv"), target="y")
+    for name, content, message in (
+        ("own.xlsx", b"x", r"must end in one of \.csv, \.parquet, \.npz"),
+        ("own.csv", b"", "own.csv is empty"),
+        ("own.csv", b'a,b\n"1,2\n', "is not a CSV table"),
+        ("own.csv", b"a,b\n1,2\n1,2,3\n", "is not a CSV table"),
+        ("own.csv", b"a,b\n" + b"1,2,3\n" * 9, "more values in a row than names"),
+        ("own.csv", b"a,b\n\xff\xfe,2\n", "is not a CSV table"),
+        ("own.parquet", b"no parquet", "is not a Parquet table"),
+        ("own.npz", b"no zip", "cannot be read without pickle as npz"),
+        ("own.npz", b"", "cannot be read without pickle as npz"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(InvalidData, match=message):
+            datasets.table(generator(), path=str(path), target="b")
+
+
+def test_an_unknown_scale_is_refused(tmp_path):
+    write_idx_files(tmp_path)
+    path = write(NUMERIC, tmp_path, ".csv")
+    with pytest.raises(InvalidParameter, match="scale must be one of 'standardize'"):
+        datasets.fashion_mnist(generator(), folder=str(tmp_path), scale="huge")
+    with pytest.raises(InvalidParameter, match="scale must be one of 'standardize'"):
+        datasets.table(generator(), path=path, target="grade", scale="huge")
