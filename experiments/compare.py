@@ -1,0 +1,94 @@
+"""Compare the policies of a sweep: ``python -m experiments.compare results/demo``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from plastic.analysis import Results, compare, format_comparison, load_results, to_markdown
+from plastic.errors import PlasticError
+
+HINTS = """Try next:
+  python -m experiments.run study=first dataset=mnist1d policy=thompson density=0.05 seed=0
+  python -m experiments.run -m study=second dataset=wine policy=set,thompson seed=0,1,2
+  python -m experiments.compare results/second"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the comparison; 0, or 2 if there is nothing to compare.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The command line without the program's name; the process's own by default.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        results = load_results(arguments.folder)
+        frame = compare(results, baseline=arguments.baseline, metric=arguments.metric)
+        if arguments.csv:
+            frame.to_csv(arguments.csv, index=False)
+    except (PlasticError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.markdown:
+        print(to_markdown(frame), end="")
+        return 0
+    print(_header(results), format_comparison(frame), "", sep="\n")
+    if len(frame) > 1:
+        why = "" if arguments.baseline else " (choose another with --baseline)"
+        print(f"Differences are to {frame['baseline'].iloc[0]}{why}.")
+    for file in results.unreadable.itertuples(index=False):
+        print(f"Unreadable: {file.folder}: {file.reason}")
+    print(_whereabouts(arguments.folder))
+    if arguments.csv:
+        print(f"This comparison, every column of it: {arguments.csv}")
+    if arguments.hints:
+        print("", HINTS, sep="\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plastic-compare",
+        description="Compare the policies of a sweep: final test score first, paired by seed.",
+    )
+    parser.add_argument("folder", type=Path, help="a folder of runs, such as results/demo")
+    parser.add_argument("--baseline", help="the policy to compare with (default: static)")
+    parser.add_argument(
+        "--metric", default="final_test_score", help="a score or loss of the run table"
+    )
+    parser.add_argument("--csv", type=Path, help="write every column of the comparison here")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table only")
+    parser.add_argument("--hints", action="store_true", help="add three commands to try next")
+    return parser
+
+
+def _header(results: Results) -> str:
+    studies = sorted({study for study in results.runs["study"] if study})
+    name = f"Study {', '.join(studies)}" if studies else str(results.folder)
+    total = len(results.runs)
+    statuses = [
+        f"{len(runs)} {status}"
+        for status, runs in (
+            ("complete", results.complete),
+            ("failed", results.failed),
+            ("unfinished", results.unfinished),
+        )
+        if len(runs)
+    ]
+    return f"{name}: {total} run{'s' * (total != 1)} ({', '.join(statuses)})\n"
+
+
+def _whereabouts(folder: Path) -> str:
+    return (
+        f"Tables: the Parquet files of each run below {folder}; docs/tables.md explains them.\n"
+        f'In pandas: results = plastic.load_results("{folder.as_posix()}"), then\n'
+        "results.runs, results.convergence, results.edits and results.arms."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,18 @@
+"""Tables in, comparisons out; nothing in here trains."""
+
+from plastic.analysis.compare import compare, summary
+from plastic.analysis.rendering import format_comparison, to_markdown
+from plastic.analysis.results import Results, load_results
+from plastic.analysis.statistics import holm, mean_interval, paired_difference
+
+__all__ = [
+    "Results",
+    "compare",
+    "format_comparison",
+    "holm",
+    "load_results",
+    "mean_interval",
+    "paired_difference",
+    "summary",
+    "to_markdown",
+]

@@ -1,0 +1,233 @@
+"""Policies compared: the same settings, seeds paired, final scores first.
+
+Runs that differ in anything but the seed, the policy and its parameters are different
+*settings* and never meet in a mean.  A policy that was run with several parameters appears
+as several, under names such as ``thompson sampling=mean``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from plastic.analysis.results import Results
+from plastic.analysis.statistics import holm, mean_interval, paired_difference
+from plastic.columns import RUN_FINDINGS, is_execution
+from plastic.errors import InvalidParameter, ResultsError
+
+COSTS = ("n_connections", "n_neurons", "train_flops", "candidate_fraction", "seconds")
+"""The columns of the run table that a comparison gives the means of."""
+
+_NO_SETTING = {"run_id", "seed", "status", "reason", "started", "seconds"} | {
+    column.name for column in RUN_FINDINGS
+}
+
+
+def compare(
+    results: Results,
+    *,
+    baseline: str | None = None,
+    by: str = "policy",
+    metric: str = "final_test_score",
+) -> pd.DataFrame:
+    """A row for each setting and policy, best first within a setting.
+
+    Parameters
+    ----------
+    results : Results
+        Only complete runs enter the means; failed and unfinished ones are counted.
+    baseline : str, optional
+        The policy that the others are compared with, seed by seed.  Without it ``static`` if
+        there is one, else the first by the alphabet.
+    by : str
+        The column whose values are compared.
+    metric : str
+        The score or loss that is compared, a column of the run table.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the setting, `by`, then ``measure`` (the argument `metric`), ``metric``
+        (accuracy or r2), ``n_seeds``, ``n_failed``, ``n_unfinished``; ``mean``, ``low`` and
+        ``high`` of the measure, and of the best test score as ``best_mean``, ...; the means of
+        `COSTS`; ``baseline``, ``n_pairs``, ``difference``, ``difference_low``,
+        ``difference_high`` and ``p_value``, by Holm's method over the whole table; the ids of
+        runs that ``failed`` or are ``unfinished``.  Intervals are Student's, at 95%.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such column, or nothing of the baseline's name.
+    ResultsError
+        If not one run can be read.
+    """
+    runs = results.runs
+    if runs.empty:
+        reason = results.unreadable["reason"].iloc[0]
+        raise ResultsError(f"none of the runs in {results.folder} can be read: {reason}")
+    scores = [column.name for column in RUN_FINDINGS if column.dtype == "float64"]
+    for name, value, choices in (("by", by, list(runs)), ("metric", metric, scores)):
+        if value not in choices:
+            raise InvalidParameter(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    settings = setting_columns(runs, by)
+    runs = runs.assign(**{by: _names(runs, settings, by)})
+    baseline = _baseline(baseline, runs[by])
+    rows: list[dict[str, Any]] = []
+    for setting, members in runs.groupby(settings, dropna=False, sort=False):
+        groups = dict(list(members.groupby(by, sort=True)))
+        reference = _by_seed(groups.get(baseline, members[:0]), metric)
+        found = [
+            {**dict(zip(settings, setting, strict=True)), by: name}
+            | _describe(group, metric)
+            | _against(group, metric, "" if name == baseline else baseline, reference)
+            for name, group in groups.items()
+        ]
+        sign = 1 if metric.endswith("loss") else -1
+        rows += sorted(found, key=lambda row: _rank(sign * row["mean"]))
+    rows.sort(key=lambda row: [_rank(row[name]) for name in settings])
+    frame = pd.DataFrame(rows)
+    frame["baseline"] = baseline
+    frame["p_value"] = holm(frame["p_value"])
+    return frame
+
+
+def summary(results: Results, *, metric: str = "final_test_score") -> pd.DataFrame:
+    """A few columns of `compare`: what was reached, and at what cost.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the setting (dataset, density, ...), policy, n_seeds, metric, mean,
+        low, high, n_neurons, n_connections, train_flops, candidate_fraction, seconds.
+    """
+    frame = compare(results, metric=metric)
+    return frame[
+        [
+            *setting_columns(results.runs),
+            *("policy", "n_seeds", "metric", "mean", "low", "high"),
+            *("n_neurons", "n_connections", "train_flops", "candidate_fraction", "seconds"),
+        ]
+    ]
+
+
+def setting_columns(runs: pd.DataFrame, by: str = "policy") -> list[str]:
+    """The columns in which runs differ that are not to be compared: their setting.
+
+    Dataset and density always; beside them every column of the configuration that varies
+    among runs of one policy, its parameters and the seed being the same.  What varies only
+    from policy to policy belongs to the policy, and what only the dataset decides to it.
+
+    Examples
+    --------
+    >>> runs = pd.DataFrame({"dataset": "digits", "policy": ["set", "set"], "seed": 0,
+    ...     "density": 0.1, "optimizer.learning_rate": [0.1, 0.01]})
+    >>> setting_columns(runs)
+    ['dataset', 'density', 'optimizer.learning_rate']
+    """
+    chosen = [name for name in ("dataset", "density") if name in runs and name != by]
+    own = [name for name in _varying(runs, list(runs)) if _belongs(name, by)]
+    candidates = [
+        name
+        for name in _varying(runs, list(runs))
+        if name not in _NO_SETTING | {*chosen, *own}
+        and not is_execution(name)
+        and not name.endswith((".seed", "_seed"))
+    ]
+    # a choice by name explains the dotted columns that come with it, so names go first
+    for name in sorted(candidates, key=lambda name: "." in name):
+        if _varies(runs, name, [*chosen, *own, "seed"]):
+            chosen.append(name)
+    return chosen
+
+
+def _belongs(name: str, by: str) -> bool:
+    return name == by or name.startswith(f"{by}.")
+
+
+def _varying(runs: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    return [name for name in names if len(runs[name].unique()) > 1]
+
+
+def _varies(runs: pd.DataFrame, name: str, within: Sequence[str]) -> bool:
+    together = runs[[*within, name]].drop_duplicates()
+    return len(together) > len(runs[list(within)].drop_duplicates())
+
+
+def _names(runs: pd.DataFrame, settings: Sequence[str], by: str) -> pd.Series:
+    names = runs[by].astype("str").astype(object)
+    for _, members in runs.groupby(by, dropna=False, sort=False):
+        own = _varying(members, [name for name in runs if _belongs(name, by) and name != by])
+        chosen: list[str] = []
+        for name in own:
+            if _varies(members, name, [*settings, *chosen]):
+                chosen.append(name)
+        for name in chosen:
+            short = name.removeprefix(f"{by}.")
+            names[members.index] += [f" {short}={value}" for value in members[name]]
+    return names
+
+
+def _baseline(baseline: str | None, names: pd.Series) -> str:
+    present = sorted(set(names))
+    if baseline is None:
+        return "static" if "static" in present else present[0]
+    if baseline not in present:
+        raise InvalidParameter(
+            f"baseline must be one of {', '.join(map(repr, present))}, got {baseline!r}"
+        )
+    return baseline
+
+
+def _by_seed(runs: pd.DataFrame, column: str) -> pd.Series:
+    # the same configuration and seed run twice is one observation, not two
+    return runs[runs["status"] == "complete"].groupby("seed")[column].mean().dropna()
+
+
+def _describe(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
+    complete = runs[runs["status"] == "complete"]
+    final = mean_interval(_by_seed(runs, metric))
+    best = mean_interval(_by_seed(runs, "best_test_score"))
+    failed = runs.loc[runs["status"] == "failed", "run_id"]
+    unfinished = runs.loc[runs["status"] == "running", "run_id"]
+    return {
+        "measure": metric,
+        "metric": next((name for name in complete["metric"] if name), ""),
+        "n_seeds": final.n,
+        "n_failed": len(failed),
+        "n_unfinished": len(unfinished),
+        "mean": final.mean,
+        "low": final.low,
+        "high": final.high,
+        "best_mean": best.mean,
+        "best_low": best.low,
+        "best_high": best.high,
+        **{name: complete[name].mean() if len(complete) else np.nan for name in COSTS},
+        "failed": ", ".join(failed),
+        "unfinished": ", ".join(unfinished),
+    }
+
+
+def _against(
+    runs: pd.DataFrame, metric: str, baseline: str, reference: pd.Series
+) -> dict[str, Any]:
+    own = _by_seed(runs, metric)
+    shared = own.index.intersection(reference.index) if baseline else own.index[:0]
+    difference = paired_difference(own.loc[shared], reference.loc[shared])
+    return {
+        "baseline": baseline,
+        "n_pairs": difference.n,
+        "difference": difference.mean,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "p_value": difference.p_value,
+    }
+
+
+def _rank(value: Any) -> tuple[bool, bool, Any]:
+    # numbers before text, and what is missing last
+    if pd.isna(value):
+        return True, True, 0
+    return False, isinstance(value, str), value

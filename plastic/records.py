@@ -1,0 +1,291 @@
+"""Tables of runs: a `Recorder` writes them to Parquet.
+
+The columns are documented in `plastic.columns`, and listed by `describe_columns`.
+`plastic.analysis.load_results` reads a whole sweep back.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import plastic
+from plastic.columns import (
+    COLUMNS,
+    EXECUTION_COLUMNS,
+    RUN_FINDINGS,
+    TIME_COLUMNS,
+    Column,
+    check_piece,
+    flatten,
+    is_execution,
+)
+from plastic.errors import ResultsError, check_in
+
+__all__ = [
+    "COLUMNS",
+    "EXECUTION_COLUMNS",
+    "PIECEWISE",
+    "SCHEMAS",
+    "TIME_COLUMNS",
+    "Column",
+    "Recorder",
+    "comparable",
+    "describe_columns",
+    "git_commit",
+]
+
+_ARROW = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "str": pa.string(),
+    "category": pa.dictionary(pa.int32(), pa.string()),
+}
+SCHEMAS = {
+    table: pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
+    for table, columns in COLUMNS.items()
+}
+"""The columns of each file, as Arrow sees them."""
+
+PIECEWISE = tuple(table for table in COLUMNS if table != "run")
+"""The tables that grow while a run goes on."""
+
+
+def describe_columns() -> pd.DataFrame:
+    """Every column of every table: table, name, dtype, unit, meaning.
+
+    Examples
+    --------
+    >>> columns = describe_columns().set_index(["table", "name"])
+    >>> str(columns.loc[("edits", "accepted"), "meaning"])
+    'Whether the topology took it.'
+    """
+    rows = [
+        {"table": table} | asdict(column)
+        for table, columns in COLUMNS.items()
+        for column in columns
+    ]
+    return pd.DataFrame(rows).drop(columns="missing")
+
+
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without what depends on the clock, or says where and how the run was executed.
+
+    Two runs of one configuration and seed are equal in all that is left, bit for bit.
+
+    Examples
+    --------
+    >>> comparable(pd.DataFrame({"loss": [0.5], "seconds": [1.2], "engine.threads": [2]}))
+       loss
+    0   0.5
+    """
+    clock = {name for names in TIME_COLUMNS.values() for name in names}
+    return frame[[name for name in frame if name not in clock and not is_execution(name)]]
+
+
+@cache
+def git_commit() -> str:
+    """Commit of the checkout that plastic is imported from, with ``+`` if it was changed since.
+
+    Empty if plastic is not imported from a checkout, or git is not there.  Never fails.
+    """
+    here = Path(plastic.__file__).parent
+    # a repository that plastic was merely installed into does not track its files
+    tracked = ["ls-files", "--error-unmatch", "__init__.py"]
+    describe = ["describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        for arguments in (tracked, describe):
+            done = subprocess.run(
+                ["git", "--no-optional-locks", *arguments],
+                cwd=here,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=10,
+            )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+class Recorder:
+    """Writes the tables of one run into its folder; use it as a context manager.
+
+    The folder is written to at once, so that a run that could not keep its results fails
+    before it has begun.  Leaving the context marks the run complete; leaving it by an
+    exception marks it failed, keeps what was recorded, and adds ``traceback.txt``.
+
+    Parameters
+    ----------
+    folder : path
+        The run's own folder; created.  Tables of an earlier run in it are replaced.
+    run : mapping
+        The run row as far as it is known: columns of the run table, and the configuration,
+        nested or with dotted names.  ``run_id`` is the folder's name unless given.
+    config : str
+        The resolved configuration as YAML, written to ``config.yaml``.
+
+    Raises
+    ------
+    ResultsError
+        If the folder cannot be written.
+    InvalidParameter
+        If a value of `run` is not of its column's kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with Recorder(Path(folder) / "first", {"policy": "static", "seed": 3}) as recorder:
+    ...         recorder.add("arms", {"step": 10, "arm": ["grow", "prune"], "pulls": [1, 0]})
+    ...         recorder.finish(final_test_score=0.9)
+    ...     run = pd.read_parquet(Path(folder) / "first" / "run.parquet")
+    ...     run[["run_id", "status", "final_test_score"]].to_numpy().tolist()
+    [['first', 'complete', 0.9]]
+    """
+
+    def __init__(self, folder: str | Path, run: Mapping[str, Any], config: str = "") -> None:
+        self.folder = Path(folder)
+        self.config = config
+        known = {column.name: column.missing for column in COLUMNS["run"]}
+        known |= {"run_id": self.folder.name, "version": plastic.__version__}
+        self._row = known | {"git_commit": git_commit()} | flatten(run)
+        self._row |= {
+            "status": "running",
+            "reason": "",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": 0.0,
+        }
+        _row_table(self._row)  # raises now what it would raise when written
+        self._pieces = {table: [SCHEMAS[table].empty_table()] for table in PIECEWISE}
+        self._clock = time.perf_counter()
+
+    def __enter__(self) -> Recorder:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "traceback.txt").unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        # first of all, or the tables of an earlier run would pass for complete while replaced
+        self._write_row()
+        self._write("config.yaml", lambda path: path.write_text(self.config, encoding="utf-8"))
+        for table in PIECEWISE:
+            self._write_table(table)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._row["status"] = "complete" if kind is None else "failed"
+        if kind is not None:
+            self._row["reason"] = f"{kind.__name__}: {error}".removesuffix(": ")
+            text = "".join(traceback.format_exception(kind, error, trace))
+            self._write("traceback.txt", lambda path: path.write_text(text, encoding="utf-8"))
+        self.flush()
+
+    def add(self, table: str, columns: Mapping[str, Any]) -> None:
+        """Append rows to a table; they are written by the next `flush`.
+
+        Parameters
+        ----------
+        table : str
+            ``convergence``, ``edits`` or ``arms``.
+        columns : mapping of str to scalar or array, shape (n_rows,)
+            Scalars are repeated; ``run_id`` is filled in.
+
+        Raises
+        ------
+        InvalidParameter
+            As `plastic.columns.check_piece`; nothing is appended then.
+        """
+        piece = check_piece(table, {**columns, "run_id": self._row["run_id"]})
+        schema = SCHEMAS[table]
+        arrays = [pa.array(piece[field.name]).cast(field.type) for field in schema]
+        self._pieces[table].append(pa.Table.from_arrays(arrays, schema=schema))
+
+    def finish(self, **values: Any) -> None:
+        """Set what the run found, in the run row; may be called more than once.
+
+        Raises
+        ------
+        InvalidParameter
+            If a name is none of `plastic.columns.RUN_FINDINGS`, or a value not of its kind.
+        """
+        for name in values:
+            check_in("finding", name, [column.name for column in RUN_FINDINGS])
+        row = self._row | {name: flatten({name: value})[name] for name, value in values.items()}
+        _row_table(row)
+        self._row = row
+
+    def flush(self) -> None:
+        """Write what was added since the last flush; a reader never sees half a file.
+
+        Raises
+        ------
+        ResultsError
+            If the folder cannot be written any more; the files keep what they held.
+        """
+        for table, pieces in self._pieces.items():
+            if len(pieces) > 1:
+                self._write_table(table)
+        self._write_row()
+
+    def _write_table(self, table: str) -> None:
+        merged = pa.concat_tables(self._pieces[table]).unify_dictionaries().combine_chunks()
+        self._write(f"{table}.parquet", lambda path: _write_parquet(merged, path))
+        self._pieces[table] = [merged]
+
+    def _write_row(self) -> None:
+        self._row["seconds"] = time.perf_counter() - self._clock
+        row = _row_table(self._row)
+        self._write("run.parquet", lambda path: _write_parquet(row, path))
+
+    def _write(self, name: str, write: Callable[[Path], object]) -> None:
+        temporary = self.folder / f".{name}.{os.getpid()}"
+        try:
+            try:
+                write(temporary)
+                temporary.replace(self.folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"results cannot be written to {folder} ({error.strerror or error}); "
+        "choose another folder, or make room and make this one writable"
+    )
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+
+
+def _row_table(row: Mapping[str, Any]) -> pa.Table:
+    declared = {
+        column.name: pa.array(
+            column.convert(row[column.name]).reshape(1), _ARROW[column.dtype], from_pandas=False
+        )
+        for column in COLUMNS["run"]
+    }
+    # a configured value has the type that it has; None is a column of its own type, null
+    return pa.table(declared | {k: pa.array([v]) for k, v in row.items() if k not in declared})
