@@ -1,0 +1,260 @@
+"""Vectors of samples as numba values.
+
+A `Vector` is LLVM's ``<n x float>`` (or double), so an accumulator over 32 samples stays in
+registers, and the compiler picks the widest instructions that the machine has.  All
+operations are generic in the element type: it is that of the array loaded from.
+Sums across a vector are folded in one fixed order, so results do not depend on threads.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, register_model
+
+LANES = 32
+"""Samples in a tile: eight registers of four, four of eight, or two of sixteen floats."""
+
+FOLDED = 8
+"""Lanes that partial sums are folded to before they are transposed and added."""
+
+_I32 = ir.IntType(32)
+
+
+class Vector(types.Type):
+    """The numba type of a vector of `lanes` elements."""
+
+    def __init__(self, element, lanes):
+        self.element, self.lanes = element, lanes
+        super().__init__(name=f"Vector({element}, {lanes})")
+
+    @property
+    def key(self):
+        return self.element, self.lanes
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        element = manager.lookup(vector.element).get_value_type()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+def _address(context, builder, array_type, array, index, lanes):
+    """Pointer to `lanes` elements of a flat array, from `index` on."""
+    data = context.make_array(array_type)(context, builder, array).data
+    element = context.get_data_type(array_type.dtype)
+    return builder.bitcast(
+        builder.gep(data, [index]), ir.VectorType(element, lanes).as_pointer()
+    )
+
+
+def _make_load(lanes):
+    def load(typing_context, array, index):
+        signature = Vector(array.dtype, lanes)(array, types.intp)
+
+        def generate(context, builder, sig, args):
+            pointer = _address(context, builder, sig.args[0], args[0], args[1], lanes)
+            vector = builder.load(pointer)
+            vector.align = sig.args[0].dtype.bitwidth // 8
+            return vector
+
+        return signature, generate
+
+    return load
+
+
+def _make_store(lanes):
+    def store(typing_context, array, index, vector):
+        signature = types.void(array, types.intp, Vector(array.dtype, lanes))
+
+        def generate(context, builder, sig, args):
+            pointer = _address(context, builder, sig.args[0], args[0], args[1], lanes)
+            stored = builder.store(args[2], pointer)
+            stored.align = sig.args[0].dtype.bitwidth // 8
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return store
+
+
+# load(array, index) and store(array, index, vector): a tile's samples of one neuron
+load = intrinsic(_make_load(LANES))
+store = intrinsic(_make_store(LANES))
+# the same for eight sums
+load8 = intrinsic(_make_load(FOLDED))
+store8 = intrinsic(_make_store(FOLDED))
+
+
+@intrinsic
+def get(typing_context, array, index):
+    """``array[index]``, without the check for negative indices that numba adds."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.intp), generate
+
+
+def _splat(builder, scalar, lanes):
+    vector = ir.VectorType(scalar.type, lanes)
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, _I32(0))
+    zeros = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _fused(builder, a, b, c):
+    """``a * b + c`` with one rounding."""
+    suffix = "f32" if isinstance(a.type.element, ir.FloatType) else "f64"
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    name = f"llvm.fma.v{a.type.count}{suffix}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+def _pick(builder, a, b, lanes):
+    """Lanes of ``a`` followed by ``b``, by number."""
+    mask = ir.Constant(ir.VectorType(_I32, len(lanes)), list(lanes))
+    return builder.shuffle_vector(a, b, mask)
+
+
+@intrinsic
+def splat(typing_context, scalar):
+    """Vector of one value in every lane."""
+
+    def generate(context, builder, sig, args):
+        return _splat(builder, args[0], LANES)
+
+    return Vector(scalar, LANES)(scalar), generate
+
+
+@intrinsic
+def fma(typing_context, scalar, vector, accumulator):
+    """``scalar * vector + accumulator``."""
+
+    def generate(context, builder, sig, args):
+        return _fused(builder, _splat(builder, args[0], LANES), args[1], args[2])
+
+    return vector(vector.element, vector, accumulator), generate
+
+
+def _binary(operation):
+    def function(typing_context, a, b):
+        def generate(context, builder, sig, args):
+            return getattr(builder, operation)(args[0], args[1])
+
+        return a(a, b), generate
+
+    return function
+
+
+add = intrinsic(_binary("fadd"))
+multiply = intrinsic(_binary("fmul"))
+
+
+@intrinsic
+def relu(typing_context, x):
+    """``x`` where positive, else 0; a NaN stays one, so that divergence is seen."""
+
+    def generate(context, builder, sig, args):
+        zero = ir.Constant(args[0].type, [0.0] * sig.args[0].lanes)
+        return builder.select(builder.fcmp_ordered("<=", args[0], zero), zero, args[0])
+
+    return x(x), generate
+
+
+@intrinsic
+def gate(typing_context, x, y):
+    """``x`` where ``y`` is positive, else 0."""
+
+    def generate(context, builder, sig, args):
+        zero = ir.Constant(args[0].type, [0.0] * sig.args[0].lanes)
+        return builder.select(builder.fcmp_ordered(">", args[1], zero), args[0], zero)
+
+    return x(x, y), generate
+
+
+@intrinsic
+def times_sigmoid_slope(typing_context, x, y):
+    """``x * y * (1 - y)``."""
+
+    def generate(context, builder, sig, args):
+        one = ir.Constant(args[1].type, [1.0] * sig.args[0].lanes)
+        slope = builder.fmul(args[1], builder.fsub(one, args[1]))
+        return builder.fmul(args[0], slope)
+
+    return x(x, y), generate
+
+
+@intrinsic
+def times_tanh_slope(typing_context, x, y):
+    """``x * (1 - y * y)``."""
+
+    def generate(context, builder, sig, args):
+        one = ir.Constant(args[1].type, [1.0] * sig.args[0].lanes)
+        return builder.fmul(args[0], builder.fsub(one, builder.fmul(args[1], args[1])))
+
+    return x(x, y), generate
+
+
+def _fold_product(builder, a, b):
+    """Products of the lanes, added up to `FOLDED` lanes."""
+    pieces = [range(start, start + FOLDED) for start in range(0, a.type.count, FOLDED)]
+    left = [_pick(builder, a, a, piece) for piece in pieces]
+    right = [_pick(builder, b, b, piece) for piece in pieces]
+    folded = builder.fmul(left[0], right[0])
+    for x, y in zip(left[1:], right[1:], strict=True):
+        folded = _fused(builder, x, y, folded)
+    return folded
+
+
+@intrinsic
+def fold(typing_context, a, b):
+    """Dot product of two vectors, left as eight partial sums."""
+
+    def generate(context, builder, sig, args):
+        return _fold_product(builder, args[0], args[1])
+
+    return Vector(a.element, FOLDED)(a, b), generate
+
+
+def _sum_lanes(builder, vector):
+    while vector.type.count > 1:
+        half = vector.type.count // 2
+        low = _pick(builder, vector, vector, range(half))
+        high = _pick(builder, vector, vector, range(half, 2 * half))
+        vector = builder.fadd(low, high)
+    return builder.extract_element(vector, _I32(0))
+
+
+@intrinsic
+def total(typing_context, vector):
+    """Sum of all lanes."""
+
+    def generate(context, builder, sig, args):
+        return _sum_lanes(builder, args[0])
+
+    return vector.element(vector), generate
+
+
+@intrinsic
+def fold8(typing_context, v0, v1, v2, v3, v4, v5, v6, v7):
+    """Eight vectors of eight partial sums, to one vector of their eight sums.
+
+    A transposition in three rounds: each round adds neighbours of two vectors at once.
+    """
+
+    def generate(context, builder, sig, args):
+        def add_neighbours(a, b):
+            even = _pick(builder, a, b, (0, 2, 8, 10, 4, 6, 12, 14))
+            odd = _pick(builder, a, b, (1, 3, 9, 11, 5, 7, 13, 15))
+            return builder.fadd(even, odd)
+
+        pairs = [add_neighbours(args[k], args[k + 1]) for k in (0, 2, 4, 6)]
+        quads = [add_neighbours(pairs[0], pairs[1]), add_neighbours(pairs[2], pairs[3])]
+        low = _pick(builder, *quads, (0, 1, 2, 3, 8, 9, 10, 11))
+        high = _pick(builder, *quads, (4, 5, 6, 7, 12, 13, 14, 15))
+        return builder.fadd(low, high)
+
+    return v0(v0, v1, v2, v3, v4, v5, v6, v7), generate
