@@ -115,8 +115,10 @@ CONVERGENCE = (
     Column("train_flops", "int64", "FLOP", "Spent on training so far, lost trials counted."),
     Column("candidate_gradients", "int64", "gradients", "For connections not there, so far."),
     Column("learning_rate", "float64", "", "Of the last step."),
-    Column("truth_precision", "float64", "", "Connected inputs that matter / connected.", NAN),
-    Column("truth_recall", "float64", "", "Connected inputs that matter / that matter.", NAN),
+    Column("truth_precision", "float64", "", "Of the connections that leave inputs, share whose "
+           "input matters; where the truth is known.", NAN),
+    Column("truth_recall", "float64", "", "Share of the true connections found by the best "
+           "matching of hidden neurons; where the truth is known.", NAN),
     Column("running_loss", "float64", "loss", "Mean over the training steps since the previous "
            "evaluation; on rows of the split `train`.", NAN),
     Column("seconds", "float64", "s", "Wall time spent on training so far."),
@@ -131,7 +133,11 @@ EDITS = (
     ),
     Column("source", "int64", "", "Neuron that a connection comes from; -1 for neurons.", -1),
     Column("target", "int64", "", "Neuron that a connection goes to; -1 for neurons.", -1),
-    Column("reason", "category", "", "Why the policy proposed it, in a word or two.", ""),
+    Column("activation", "category", "", "Of a new neuron; empty otherwise.", ""),
+    Column("group", "int64", "", "Group that a new neuron joins; -1 otherwise.", -1),
+    Column(
+        "reason", "category", "", "Why, in a word or two; `wiring` is how the run began.", ""
+    ),
     Column("score", "float64", "", "What the policy thought of it.", NAN),
     Column("accepted", "bool", "", "Whether the topology took it."),
     Column("refusal", "category", "", "The rule it would have broken; empty if accepted.", ""),
@@ -318,7 +324,9 @@ _PREFACE = (
 
 _TABLES = {
     "convergence": "A row for each evaluation and split.",
-    "edits": "A row for each neuron or connection that a policy proposed to edit.",
+    "edits": "A row for each neuron and connection of the initial wiring, at step 0, and for each\n"
+    "that a policy proposed to edit: `plastic.topology.replay` makes the network's structure at\n"
+    "any step from it.",
     "arms": "A row for each arm of a bandit in each round.",
     "run": "A single row.  Below what is listed it has a column for every value of the\n"
     "configuration, under its dotted name, such as `policy.fraction`; lists are JSON.",

@@ -132,7 +132,10 @@ def erk(
 
 
 def erk_counts(
-    n_sources: NDArray[np.integer], n_targets: NDArray[np.integer], density: float
+    n_sources: NDArray[np.integer],
+    n_targets: NDArray[np.integer],
+    density: float,
+    room: NDArray[np.integer] | None = None,
 ) -> NDArray[np.int64]:
     """Connections of each block under the rule of `erk`, none beyond its room.
 
@@ -142,6 +145,8 @@ def erk_counts(
         Sizes of the groups that each block joins.
     density : float
         Of all blocks together, in (0, 1].
+    room : int array, shape (n_blocks,), optional
+        Connections that each block can hold; by default one for every pair.
 
     Returns
     -------
@@ -153,8 +158,8 @@ def erk_counts(
     >>> erk_counts(np.array([64, 128, 128]), np.array([128, 128, 10]), 0.05)
     array([424, 565, 304])
     """
-    room = n_sources * n_targets
-    share = (n_sources + n_targets).astype(float)
+    room = n_sources * n_targets if room is None else room
+    share = room * (n_sources + n_targets) / (n_sources * n_targets)
     wanted = density * room.sum()
     full = np.zeros(len(room), bool)
     counts = np.zeros(len(room))

@@ -1,0 +1,67 @@
+"""What a run says while it goes on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+EVERY_SECONDS = 0.2
+"""Seconds from one renewal of the line on a terminal to the next."""
+
+QUIET_SECONDS = 10.0
+"""Seconds from one plain line to the next where there is no terminal."""
+
+
+class Progress:
+    """A live line on a terminal; plain lines, now and then, anywhere else.
+
+    Parameters
+    ----------
+    name : str
+        Of the run.
+    n_steps : int
+    stream : text file
+    """
+
+    def __init__(self, name: str, n_steps: int, stream: TextIO | None = None) -> None:
+        self._name, self._n_steps = name, n_steps
+        self._stream = stream or sys.stdout
+        self._live = self._stream.isatty()
+        self._started = self._shown = time.monotonic()
+
+    def show(self, values: Mapping[str, Any]) -> None:
+        """Show how far the run is, if it is time to."""
+        now = time.monotonic()
+        if now - self._shown < (EVERY_SECONDS if self._live else QUIET_SECONDS):
+            return
+        self._shown = now
+        done = values["steps_done"] / self._n_steps
+        left = (now - self._started) * (1 - done) / done if done else float("nan")
+        line = f"{self._name}  {self._state(values)}  {left:.0f} s left"
+        # the live line is written over itself; \x1b[K clears what a longer one left behind
+        self._write(f"\r{line}\x1b[K" if self._live else f"{line}\n")
+
+    def close(self, values: Mapping[str, Any], metric: str) -> None:
+        """Say how the run ended."""
+        seconds = time.monotonic() - self._started
+        line = (
+            f"{self._name}  done in {seconds:.1f} s: test {metric} "
+            f"{values['final_test_score']:.3f}, {values['n_connections']} connections, "
+            f"{values['n_edits']} edits"
+        )
+        self._write(f"\r{line}\x1b[K\n" if self._live else f"{line}\n")
+
+    def _state(self, values: Mapping[str, Any]) -> str:
+        return (
+            f"step {values['steps_done']}/{self._n_steps}  "
+            f"loss {values.get('final_train_loss', float('nan')):.4f}  "
+            f"test {values.get('final_test_score', float('nan')):.3f}  "
+            f"{values.get('n_neurons', 0)} neurons  "
+            f"{values.get('n_connections', 0)} connections"
+        )
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

@@ -1,0 +1,213 @@
+"""One run, from a configuration to tables: ``python -m experiments.run key=value ...``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.config import GROUPS, check_config, check_overrides, config_folder
+from experiments.progress import Progress
+from plastic.columns import is_execution
+from plastic.datasets import Dataset
+from plastic.engine import Network
+from plastic.errors import InvalidParameter, PlasticError
+from plastic.policies import Policy
+from plastic.records import Recorder
+from plastic.training import Rows, Streams, train
+
+RESULTS_VERSION = 1
+"""Part of every run's identity; raised when the same configuration gives other results."""
+
+failures: list[str] = []
+"""What went wrong in the jobs of this process; the exit code tells."""
+
+
+def run(config: DictConfig) -> Path:
+    """Run a configuration and write its tables.
+
+    Parameters
+    ----------
+    config : DictConfig
+        As composed from conf/, see `experiments.config.RunConfig`.
+
+    Returns
+    -------
+    Path
+        The run's folder.
+
+    Raises
+    ------
+    PlasticError
+        If the configuration is of no use (nothing is written), or the run fails (its tables
+        are kept, with the status ``failed``).
+    """
+    check_config(config)
+    streams = Streams.of(config.seed)
+    dataset: Dataset = build(config.dataset, rng=streams.split)
+    policy: Policy = build(config.policy)
+    optimizer, schedule = build(config.optimizer), build(config.schedule)
+    network = make_network(config, dataset, policy, streams)
+    folder = Path(config.results_dir) / config.study / run_id(config)
+    steps = train(
+        network, dataset, policy, optimizer, schedule, streams,
+        n_steps=config.steps, batch_size=config.batch_size,
+        evaluate_every=config.evaluate_every,
+    )  # fmt: skip
+    progress = Progress(folder.name, config.steps)
+    with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
+        recorder.finish(metric=dataset.metric)
+        summary = Summary(network.topology.n_possible)
+        for rows in steps:
+            recorder.add(rows.table, rows.columns)
+            summary.take(rows)
+            recorder.finish(**summary.values)
+            progress.show(summary.values)
+    progress.close(summary.values, dataset.metric)
+    return folder
+
+
+def build(node: DictConfig, **given: Any) -> Any:
+    """The object that a choice of a group describes.
+
+    Raises
+    ------
+    InvalidParameter
+        If it lacks a ``_target_``, or its target cannot be found or does not take it.
+    PlasticError
+        As its target raises.
+    """
+    parameters = {key: value for key, value in node.items() if key != "name"}
+    if "_target_" not in parameters:
+        raise InvalidParameter(f"a choice needs a _target_, got {parameters}")
+    try:
+        return instantiate(parameters, **given, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, PlasticError):
+            raise cause from None
+        raise InvalidParameter(str(error).partition("\nfull_key")[0]) from cause
+
+
+def make_network(
+    config: DictConfig, dataset: Dataset, policy: Policy, streams: Streams
+) -> Network:
+    """The network that a run begins with."""
+    topology = build(
+        config.wiring,
+        n_inputs=dataset.n_inputs,
+        n_outputs=dataset.n_outputs,
+        density=policy.begin(config.density),
+        rng=streams.wiring,
+        output_activation=dataset.output_activation,
+    )
+    network = Network(
+        topology,
+        dataset.loss,
+        engine=config.engine.value,
+        dtype=config.dtype.value,
+        biases=config.biases,
+        threads=config.threads,
+    )
+    return network.initialize(streams.weights)
+
+
+def run_id(config: DictConfig) -> str:
+    """Name of a run: what it is at a glance, and a hash of all that its results depend on.
+
+    Where and how it is executed (threads, folder) is no part of it.
+    """
+    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    identity = {key: value for key, value in plain.items() if not is_execution(key)}
+    text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
+    code = hashlib.sha256(text.encode()).hexdigest()[:10]
+    return f"{choice(config.dataset)}-{choice(config.policy)}-s{config.seed}-{code}"
+
+
+def choice(node: DictConfig) -> str:
+    """Name of a choice; the last part of its target where it gives none."""
+    name: str = node.get("name") or str(node.get("_target_", "")).rpartition(".")[2]
+    return name
+
+
+def run_row(config: DictConfig) -> dict[str, Any]:
+    """The configuration as the run table holds it: names of choices beside their parameters."""
+    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    for group in GROUPS:
+        parameters = plain.pop(group)
+        parameters.pop("name", None)
+        plain |= {group: choice(config[group])}
+        plain |= {f"{group}.{key}": value for key, value in parameters.items()}
+    return plain
+
+
+class Summary:
+    """The run row's findings, kept up to date while rows come in.
+
+    Parameters
+    ----------
+    n_possible : int
+        Connections that the wiring could hold: the gradient entries of a dense step.
+    """
+
+    def __init__(self, n_possible: int) -> None:
+        self._n_possible = n_possible
+        self.values: dict[str, Any] = {"n_edits": 0, "steps_done": 0}
+
+    def take(self, rows: Rows) -> None:
+        """Take note of a piece of a table."""
+        columns, values = rows.columns, self.values
+        if rows.table == "edits" and columns["accepted"] and columns["step"][0] > 0:
+            values["n_edits"] += len(columns["id"])
+        if rows.table != "convergence":
+            return
+        for split, loss, score in zip(
+            columns["split"], columns["loss"], columns["score"], strict=True
+        ):
+            values[f"final_{split}_loss"], values[f"final_{split}_score"] = loss, score
+        best = values.get("best_test_score", float("-inf"))
+        dense_entries = self._n_possible * max(columns["step"], 1)
+        values |= {
+            "best_test_score": max(best, values["final_test_score"]),
+            "n_neurons": columns["n_neurons"],
+            "n_connections": columns["n_connections"],
+            "final_density": columns["density"],
+            "train_flops": columns["train_flops"],
+            "candidate_gradients": columns["candidate_gradients"],
+            "candidate_fraction": columns["candidate_gradients"] / dense_entries,
+            "steps_done": columns["step"],
+        }
+
+
+def job(config: DictConfig) -> None:
+    """One job of a Hydra run or sweep: a failure is told, and does not stop the others."""
+    try:
+        run(config)
+    except PlasticError as error:
+        failures.append(str(error))
+        print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Entry point of ``python -m experiments.run`` and ``plastic-run``."""
+    logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
+    try:
+        check_overrides(sys.argv[1:])
+    except InvalidParameter as error:
+        sys.exit(f"error: {error}")
+    folder = str(config_folder())
+    hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)()
+    if failures:
+        sys.exit(f"error: {len(failures)} run(s) failed")
+
+
+if __name__ == "__main__":
+    main()

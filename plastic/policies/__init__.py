@@ -1,0 +1,24 @@
+"""Policies: where a network grows and shrinks while it learns; one file each."""
+
+from plastic.policies.base import Outcome, Policy, Proposal
+from plastic.policies.gradual_magnitude import GradualMagnitude
+from plastic.policies.random_rewiring import random_rewiring
+from plastic.policies.rewiring import Rewiring
+from plastic.policies.rigl import rigl
+from plastic.policies.sparse_evolution import sparse_evolution
+from plastic.policies.static import Static
+from plastic.policies.thompson import PosteriorGrowth, thompson
+
+__all__ = [
+    "GradualMagnitude",
+    "Outcome",
+    "Policy",
+    "PosteriorGrowth",
+    "Proposal",
+    "Rewiring",
+    "Static",
+    "random_rewiring",
+    "rigl",
+    "sparse_evolution",
+    "thompson",
+]

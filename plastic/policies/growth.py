@@ -1,0 +1,202 @@
+"""Growth rules: which missing connections of a block to grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from plastic.engine import Statistics
+from plastic.policies.parts import NOTHING, Part, highest
+from plastic.signals import CHUNK, Block, NetworkView
+
+Array = NDArray[Any]
+Slots = NDArray[np.int64]
+
+
+Wanted = Sequence[tuple[Block, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """Connections of one block to grow.
+
+    Parameters
+    ----------
+    sources, targets : int arrays, shape (n_grown,)
+        Slots.
+    scores : float array, shape (n_grown,)
+        Why these; NaN where chance chose them.
+    """
+
+    sources: Slots
+    targets: Slots
+    scores: Array
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What a growth rule chose.
+
+    Parameters
+    ----------
+    grown : list of Grown
+        One for each block.
+    arms : dict of str to array
+        Rows for the table of arms, if there are arms.
+    """
+
+    grown: list[Grown]
+    arms: dict[str, Array] = field(default_factory=dict)
+
+
+class Growth(Part, Protocol):
+    """How to choose among missing connections."""
+
+    def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
+        """Up to so many missing connections of each block; fewer where there are fewer."""
+
+
+@dataclass(frozen=True)
+class RandomGrowth:
+    """Any missing connection, all equally likely, as in SET."""
+
+    name: ClassVar[str] = "random"
+    statistics: ClassVar[Statistics] = NOTHING
+
+    def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
+        """Missing connections of each block, drawn without replacement."""
+        pairs = [draw_missing(view, block, count, rng) for block, count in wanted]
+        return Choice([Grown(*pair, np.full(len(pair[0]), np.nan)) for pair in pairs])
+
+
+@dataclass(frozen=True)
+class GradientGrowth:
+    """The missing connections with the largest gradients, all of them computed, as in RigL."""
+
+    name: ClassVar[str] = "gradient"
+    statistics: ClassVar[Statistics] = NOTHING
+
+    def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
+        """The missing connections of each block with the largest gradients."""
+        return Choice([_largest_gradients(view, block, count, rng) for block, count in wanted])
+
+
+def _largest_gradients(view: NetworkView, block: Block, count: int, rng: Generator) -> Grown:
+    best = Grown(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    for sources, targets in view.missing(block):  # only the best so far are kept
+        scores = np.abs(view.candidate_gradients(sources, targets))
+        sources = np.concatenate([best.sources, sources])
+        targets = np.concatenate([best.targets, targets])
+        scores = np.concatenate([best.scores, scores])
+        top = highest(scores, count, rng)
+        best = Grown(sources[top], targets[top], scores[top])
+    return best
+
+
+def verified(
+    view: NetworkView, sources: Slots, targets: Slots, count: int, rng: Generator
+) -> tuple[Grown, Array]:
+    """Of some candidates, those with the largest gradients; and the gradients of all."""
+    scores = np.abs(view.candidate_gradients(sources, targets))
+    top = highest(scores, count, rng)
+    return Grown(sources[top], targets[top], scores[top]), scores
+
+
+def draw_missing(
+    view: NetworkView,
+    block: Block,
+    count: int,
+    rng: Generator,
+    source_scores: Array | None = None,
+    target_scores: Array | None = None,
+) -> tuple[Slots, Slots]:
+    r"""Draw missing connections without replacement.
+
+    Connection `u -> v` is drawn in proportion to :math:`(a_u d_v)^2`.  Where the block is
+    small, that is done by adding half a Gumbel variable to :math:`\log a_u + \log d_v` and
+    taking the largest.  Where it is large, source and target are drawn on their own, which the
+    product allows; what is there already, goes against the order or was drawn before is drawn
+    again.  The cost then depends on neurons and candidates, not on the pairs that there are.
+
+    Parameters
+    ----------
+    view, block, count, rng
+    source_scores, target_scores : float arrays, shapes of block.sources and block.targets
+        :math:`a` and :math:`d`, above 0; all equal if left out.
+
+    Returns
+    -------
+    sources, targets : int arrays, shape (at most count,)
+        Slots; all there are if they are fewer than `count`.
+
+    References
+    ----------
+    Kool et al. (2019), Stochastic Beams and Where to Find Them, arXiv:1903.06059, section 3.
+    """
+    room = view.count_missing(block)
+    count = min(count, room)
+    if count <= 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    weights = [
+        np.ones(len(slots)) if scores is None else np.maximum(scores, 1e-9)
+        for slots, scores in ((block.sources, source_scores), (block.targets, target_scores))
+    ]
+    # rejection is cheap while few of the pairs are taken
+    if len(block.sources) * len(block.targets) > max(CHUNK // 4, 64 * count):
+        return _draw_by_rejection(view, block, count, rng, weights)
+    return _draw_by_gumbel(view, block, count, rng, weights)
+
+
+def _draw_by_gumbel(
+    view: NetworkView, block: Block, count: int, rng: Generator, weights: list[Array]
+) -> tuple[Slots, Slots]:
+    logs = np.empty(view.structure.n_neurons), np.empty(view.structure.n_neurons)
+    for log, slots, weight in zip(logs, (block.sources, block.targets), weights, strict=True):
+        log[slots] = np.log(weight)
+    pairs = list(view.missing(block))
+    sources, targets = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    keys = logs[0][sources] + logs[1][targets] + 0.5 * rng.gumbel(size=len(sources))
+    chosen = np.argsort(-keys, kind="stable")[:count]
+    return sources[chosen], targets[chosen]
+
+
+def _draw_by_rejection(
+    view: NetworkView, block: Block, count: int, rng: Generator, weights: list[Array]
+) -> tuple[Slots, Slots]:
+    n = view.structure.n_neurons
+    keys = np.zeros(0, np.int64)
+    for size in _growing(2 * count):
+        drawn = [
+            slots[_draw_index(weight**2, size, rng)]
+            for slots, weight in zip((block.sources, block.targets), weights, strict=True)
+        ]
+        fits = view.is_missing(*drawn)
+        keys = _in_order_of_coming(np.concatenate([keys, drawn[1][fits] * n + drawn[0][fits]]))
+        if len(keys) >= count:
+            break
+    return keys[:count] % n, keys[:count] // n
+
+
+def _growing(first: int, rounds: int = 8) -> Iterator[int]:
+    """Sizes of the rounds of drawing; if weights leave too few to be found, it ends."""
+    return (first * 2**k for k in range(rounds))
+
+
+def _draw_index(weights: Array, size: int, rng: Generator) -> Slots:
+    bounds = np.cumsum(weights)
+    return np.searchsorted(bounds, rng.random(size) * bounds[-1], side="right").clip(
+        max=len(weights) - 1
+    )
+
+
+def _in_order_of_coming(keys: Slots) -> Slots:
+    _, first = np.unique(keys, return_index=True)
+    return keys[np.sort(first)]

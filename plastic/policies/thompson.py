@@ -1,0 +1,166 @@
+"""Thompson sampling over neurons decides which connections are worth a gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from plastic.bandits import SAMPLINGS, draw, standard_error
+from plastic.engine import Statistics
+from plastic.errors import check_count, check_in
+from plastic.policies.growth import Array, Choice, Wanted, draw_missing, verified
+from plastic.policies.parts import Saliency, UpdateSchedule
+from plastic.policies.rewiring import Rewiring
+from plastic.signals import NetworkView
+
+ARMS = ("activity", "sensitivity")
+
+KEEP_MOMENTS = Statistics(moments=True)
+
+
+def thompson(
+    every: int = 40,
+    until: float = 0.75,
+    fraction: float = 0.3,
+    anneal: bool = True,
+    sampling: str = "thompson",
+    candidates: int = 16,
+    observe_every: int = 5,
+    saliency_rate: float = 0.1,
+    discount: float = 0.9,
+) -> Rewiring:
+    """Prune by saliency; grow by gradient among candidates that sampled neurons suggest.
+
+    Parameters
+    ----------
+    every, until, fraction, anneal
+        As for `plastic.policies.parts.UpdateSchedule`.
+    sampling : {"thompson", "mean", "uniform"}
+        Whether neurons are sampled from their posteriors, taken at their posterior means, or
+        all taken alike; the last two are the controls.
+    candidates : int
+        Gradients computed for each connection grown.
+    observe_every : int
+        Steps from one observation of the statistics to the next.
+    saliency_rate : float
+        Weight of a new observation in the saliency's moving average.
+    discount : float
+        What is left of a neuron's old observations at each new one.
+
+    See Also
+    --------
+    PosteriorGrowth : the growth rule.
+    """
+    schedule = UpdateSchedule(every, until, fraction, anneal)
+    observed = Statistics(
+        saliency=True, moments=True, every=observe_every, rate=saliency_rate, discount=discount
+    )
+    growth = PosteriorGrowth(sampling, candidates, statistics=observed)
+    return Rewiring(Saliency(observed), growth, schedule)
+
+
+@final
+@dataclass
+class PosteriorGrowth:
+    r"""Growth by gradient among candidates drawn from posteriors that connections share.
+
+    The gradient of a missing connection is bounded by how active its source and how sensitive
+    its target are, so two arms a neuron stand for all the connections it could have: its mean
+    activity :math:`a_u = \overline{|y_u|}` and its mean sensitivity
+    :math:`d_v = \overline{|\delta_v|}`, each with the Gaussian posterior
+    :math:`N(m, \sigma^2 / n)` of its discounted observations.  At an update one value is drawn
+    for each arm, `candidates` missing connections for each one to be grown are drawn in
+    proportion to :math:`(\tilde a_u \tilde d_v)^2`, their exact gradients are computed, and the
+    largest win.
+
+    Parameters
+    ----------
+    sampling : {"thompson", "mean", "uniform"}
+    candidates : int
+        Gradients computed for each connection grown.
+
+    Notes
+    -----
+    In the table of arms, ``pulls`` counts the candidates drawn with an arm so far, and
+    ``reward`` is the mean gradient that those of this update turned out to have.
+    """
+
+    sampling: str = "thompson"
+    candidates: int = 16
+    statistics: Statistics = KEEP_MOMENTS
+    name: ClassVar[str] = "posterior"
+    _pulls: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_in("sampling", self.sampling, SAMPLINGS)
+        check_count("candidates", self.candidates)
+
+    def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
+        """Missing connections of each block."""
+        posteriors = [_posterior(view, arm) for arm in ARMS]
+        sampled = [draw(self.sampling, *posterior, rng) for posterior in posteriors]
+        grown, drawn, gradients = [], [], []
+        for block, count in wanted:
+            a, d = sampled[0][block.sources], sampled[1][block.targets]
+            pairs = draw_missing(view, block, self.candidates * count, rng, a, d)
+            chosen, found = verified(view, *pairs, count, rng)
+            grown.append(chosen)
+            drawn.append(pairs)
+            gradients.append(found)
+        ends = [np.concatenate([pair[side] for pair in drawn]) for side in (0, 1)]
+        found = np.concatenate(gradients)
+        able = [
+            np.unique(np.concatenate([getattr(block, side) for block, _ in wanted]))
+            for side in ("sources", "targets")
+        ]
+        tables = [
+            self._rows(view, arm, able[k], posteriors[k], sampled[k], ends[k], found)
+            for k, arm in enumerate(ARMS)
+        ]
+        return Choice(
+            grown, {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
+        )
+
+    def _rows(
+        self,
+        view: NetworkView,
+        arm: str,
+        slots: NDArray[np.int64],
+        posterior: tuple[Array, Array],
+        sampled: Array,
+        drawn: NDArray[np.int64],
+        gradients: Array,
+    ) -> dict[str, Array]:
+        """Rows for the table of arms: one for each neuron that has this arm."""
+        n = view.structure.n_neurons
+        now = np.bincount(drawn, minlength=n)[slots]
+        earned = np.bincount(drawn, gradients, minlength=n)[slots] / np.maximum(now, 1)
+        ids = view.structure.neuron_ids[slots]
+        return {
+            "arm": np.array([f"{arm}:{neuron}" for neuron in ids], object),
+            "pulls": self._count(arm, ids, now),
+            "posterior_mean": posterior[0][slots],
+            "posterior_std": posterior[1][slots],
+            "sampled": sampled[slots],
+            "reward": np.where(now > 0, earned, np.nan),
+        }
+
+    def _count(
+        self, arm: str, ids: NDArray[np.int64], now: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Add pulls to those so far, by neuron id."""
+        held = self._pulls.get(arm, np.zeros(0, np.int64))
+        pulls = np.zeros(max(len(held), int(ids.max(initial=-1)) + 1), np.int64)
+        pulls[: len(held)] = held
+        pulls[ids] += now
+        self._pulls[arm] = pulls
+        return pulls[ids]
+
+
+def _posterior(view: NetworkView, arm: str) -> tuple[Array, Array]:
+    count, mean, variance = view.moments(arm)
+    return mean, standard_error(count, variance)
