@@ -1,0 +1,1 @@
+"""Runners: the only place that knows Hydra and the command line."""

@@ -115,8 +115,8 @@ CONVERGENCE = (
     Column("train_flops", "int64", "FLOP", "Spent on training so far, lost trials counted."),
     Column("candidate_gradients", "int64", "gradients", "For connections not there, so far."),
     Column("learning_rate", "float64", "", "Of the last step."),
-    Column("truth_precision", "float64", "", "Of the connections that leave inputs, share whose "
-           "input matters; where the truth is known.", NAN),
+    Column("truth_precision", "float64", "", "Share of the connections leaving inputs that "
+           "leave one that matters; where the truth is known.", NAN),
     Column("truth_recall", "float64", "", "Share of the true connections found by the best "
            "matching of hidden neurons; where the truth is known.", NAN),
     Column("running_loss", "float64", "loss", "Mean over the training steps since the previous "
@@ -324,9 +324,9 @@ _PREFACE = (
 
 _TABLES = {
     "convergence": "A row for each evaluation and split.",
-    "edits": "A row for each neuron and connection of the initial wiring, at step 0, and for each\n"
-    "that a policy proposed to edit: `plastic.topology.replay` makes the network's structure at\n"
-    "any step from it.",
+    "edits": "A row for each neuron and connection of the initial wiring, at step 0, and for\n"
+    "each that a policy proposed to edit.  `plastic.topology.replay` makes the structure at any\n"
+    "step from the accepted ones.",
     "arms": "A row for each arm of a bandit in each round.",
     "run": "A single row.  Below what is listed it has a column for every value of the\n"
     "configuration, under its dotted name, such as `policy.fraction`; lists are JSON.",

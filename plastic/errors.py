@@ -8,6 +8,7 @@ would expect, so ``except ValueError`` keeps working.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class PlasticError(Exception):
@@ -102,10 +103,7 @@ def check_count(name: str, value: int, low: int = 1) -> None:
         ...
     plastic.errors.InvalidParameter: steps must be a whole number of at least 1, got 0
     """
-    whole = isinstance(value, int) or (
-        hasattr(value, "__index__") and not hasattr(value, "shape")
-    )
-    if isinstance(value, bool) or not whole or value < low:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise InvalidParameter(
             f"{name} must be a whole number of at least {low}, got {value!r}"
         )

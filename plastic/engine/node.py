@@ -130,13 +130,9 @@ class NodeEngine:
         loss = mean_loss(outputs, targets, self._loss)
         set_output_deltas(outputs, targets, self._loss)
         propagate_deltas(self._order, outputs)
-        deltas = [node.delta if isinstance(node, Neuron) else 0.0 for node in nodes]
-        shape = len(X)
-        return Signals(
-            loss,
-            np.stack([np.broadcast_to(node.output, shape) for node in nodes]),
-            np.stack([np.broadcast_to(delta, shape) for delta in deltas]),
-        )
+        none = np.zeros(len(X))
+        deltas = [node.delta if isinstance(node, Neuron) else none for node in nodes]
+        return Signals(loss, np.array([node.output for node in nodes]), np.array(deltas))
 
     def _gradients(self) -> tuple[Array, Array]:
         nodes = self._nodes
@@ -156,6 +152,9 @@ def build_nodes(topology: Topology, *, use_biases: bool) -> list[Node]:
         start, stop = structure.indptr[slot : slot + 2]
         for source in structure.sources[start:stop]:
             nodes[source].connect_forward(_neuron(nodes[slot]), 0.0)
+    slot_of = {node: slot for slot, node in enumerate(nodes)}
+    for node in nodes:  # deltas add up by slot, whichever order the edits have led to
+        node.output_nodes.sort(key=slot_of.__getitem__)
     set_parameters(nodes, topology, use_biases=use_biases)
     return nodes
 
