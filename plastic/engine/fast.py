@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from plastic.engine import kernels
 from plastic.engine.kernels import Batches, Buffers, Graph, Parameters, Rule, Watch
@@ -59,8 +59,7 @@ class FastEngine:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
         graph, buffers = self._plan(LANES)
         answers = np.empty((len(X), len(graph.outputs)), self._dtype)
-        data = self._cast(X)
-        rows = np.arange(len(X))
+        data, rows = _locked(X, self._dtype), _locked(np.arange(len(X)), np.int64)
         kernels.predict(graph, buffers.outputs, self._parameters(), data, rows, answers)
         return answers
 
@@ -68,10 +67,11 @@ class FastEngine:
         """One pass forward and back."""
         graph, buffers = self._pass(X, Y)
         flat = (graph.activations.size, -1)
-        outputs = buffers.outputs.transpose(1, 0, 2).reshape(flat)[:, : len(X)]
-        deltas = buffers.deltas.transpose(1, 0, 2).reshape(flat)[:, : len(X)]
-        deltas[graph.inputs] = 0
-        return Signals(float(buffers.losses.sum() / len(X)), outputs, deltas)
+        outputs, deltas = (  # copies, as the next pass writes over the buffers
+            tiles.transpose(1, 0, 2).reshape(flat)[:, : len(X)].copy()
+            for tiles in (buffers.outputs, buffers.deltas)
+        )
+        return Signals(kernels.mean_loss(buffers.losses, len(X)), outputs, deltas)
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
         """Gradients of all parameters."""
@@ -79,7 +79,7 @@ class FastEngine:
         of_weights = np.empty(len(graph.sources), self._dtype)
         of_biases = np.zeros(graph.activations.size, self._dtype)
         kernels.gradients(graph, buffers, len(X), of_weights, of_biases)
-        return Gradients(float(buffers.losses.sum() / len(X)), of_weights, of_biases)
+        return Gradients(kernels.mean_loss(buffers.losses, len(X)), of_weights, of_biases)
 
     def learn(
         self,
@@ -94,7 +94,9 @@ class FastEngine:
         statistics.attach(self._topology, self._dtype)
         parameters = self._parameters(optimizer)
         graph, buffers = self._plan(rows.shape[1])
-        batches = Batches(self._cast(X), self._cast(Y), np.ascontiguousarray(rows))
+        batches = Batches(
+            _locked(X, self._dtype), _locked(Y, self._dtype), _locked(rows, np.int64)
+        )
         rule = self._rule(optimizer)
         watch = self._watch(statistics)
         losses = np.empty(len(rows))
@@ -121,7 +123,7 @@ class FastEngine:
         bound: float,
         losses: Array,
     ) -> int:
-        """As `kernels.learn`, each pass shared by threads; they hold no lock while they work."""
+        """As `kernels.learn`, each pass shared by threads, which hold no lock meanwhile."""
         n_steps, batch = batches.rows.shape
         n_tiles, n_connections = len(buffers.losses), len(parameters.weights)
         work = _balanced(graph.indptr, self._threads)
@@ -139,7 +141,7 @@ class FastEngine:
                     kernels.pass_tiles, tiles, graph, buffers, parameters,
                     batches.X, batches.Y, batches.rows[k], loss, limits,
                 )  # fmt: skip
-                losses[k] = buffers.losses.sum() / batch
+                losses[k] = kernels.mean_loss(buffers.losses, batch)
                 if not losses[k] <= bound:
                     return k
                 watching = watch.every > 0 and (step + k + 1) % watch.every == 0
@@ -155,8 +157,10 @@ class FastEngine:
         parameters = self._parameters()
         n_connections = len(parameters.weights)
         kernels.refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
+        data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
+        rows = _locked(np.arange(len(X)), np.int64)
         kernels.pass_tiles(
-            graph, buffers, parameters, self._cast(X), self._cast(Y), np.arange(len(X)),
+            graph, buffers, parameters, data, targets, rows,
             self._loss, self._limits, 0, len(buffers.losses),
         )  # fmt: skip
         return graph, buffers
@@ -182,6 +186,8 @@ class FastEngine:
             for name, kind in zip(names, kinds, strict=True)
         ]
         weights, biases = topology.connection_columns["weight"], topology.neuron_columns["bias"]
+        if not self._use_biases:  # whatever the column holds
+            biases = np.zeros_like(biases)
         return Parameters._make([weights, biases, *states, self._use_biases])
 
     def _rule(self, optimizer: Optimizer) -> Rule:
@@ -199,9 +205,15 @@ class FastEngine:
         every = statistics.every if statistics.wanted else 0
         return Watch._make([saliency, *moments, every, statistics.rate, statistics.discount])
 
-    def _cast(self, array: Array) -> Array:
-        # one memory layout only, so that every kernel is compiled once
-        return np.ascontiguousarray(array, self._dtype)
+
+def _locked(array: Array, dtype: DTypeLike) -> Array:
+    """The array as a kernel takes it, copied only where it must be.
+
+    One dtype, one memory layout, never writable: so every kernel is compiled once.
+    """
+    view = np.require(array, dtype, ["C", "A"]).view(np.ndarray)
+    view.flags.writeable = False
+    return view
 
 
 def _even(n: int, parts: int) -> list[int]:

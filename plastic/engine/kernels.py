@@ -279,6 +279,15 @@ def pass_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, last
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def mean_loss(losses, batch):
+    """Loss of a batch after `pass_tiles`; NumPy's own sum adds up in another order."""
+    total = 0.0
+    for tile in range(len(losses)):
+        total += losses[tile]
+    return total / batch
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def row_gradient(graph, buffers, slot, gradient):
     """Gradient of the connections into a neuron, summed over the batch, into `gradient`."""
     outputs, deltas, sources = buffers.outputs, buffers.deltas, graph.sources
@@ -425,7 +434,7 @@ def learn(
         pass_tiles(
             graph, buffers, parameters, batches.X, batches.Y, rows, loss, limits, 0, n_tiles
         )
-        losses[k] = buffers.losses.sum() / batch
+        losses[k] = mean_loss(buffers.losses, batch)
         if not losses[k] <= bound:
             return k
         watching = watch.every > 0 and (step + k + 1) % watch.every == 0

@@ -11,12 +11,19 @@ from numpy.typing import DTypeLike, NDArray
 
 from plastic.activations import BY_CODE, Activation, identity, relu
 from plastic.edits import AddNeurons, Connect, Edit
+from plastic.engine.checking import (
+    check_output_nodes,
+    checked_dtype,
+    checked_rates,
+    checked_rows,
+    checked_samples,
+)
 from plastic.engine.fast import FastEngine
 from plastic.engine.node import NodeEngine, build_nodes
 from plastic.engine.optimizers import Optimizer
 from plastic.engine.results import LOSS_BOUND, Engine, Gradients, Signals
 from plastic.engine.statistics import Statistics
-from plastic.errors import Diverged, InvalidData, InvalidNetwork, check_count, check_in
+from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
 from plastic.losses import check_pair, loss_value
 from plastic.nodes import Neuron, Node, OnlyValueNode, topological_order
 from plastic.topology import Topology
@@ -76,12 +83,11 @@ class Network:
         threads: int = 1,
     ) -> None:
         check_in("engine", engine, ("fast", "nodes"))
-        check_in("dtype", np.dtype(dtype).name, ("float32", "float64"))
         check_count("threads", threads)
         structure = topology.structure
         for code in np.unique(structure.activations[structure.outputs]):
             check_pair(loss, BY_CODE[int(code)])
-        self.topology, self.loss, self.dtype = topology, loss, np.dtype(dtype)
+        self.topology, self.loss, self.dtype = topology, loss, checked_dtype(dtype)
         self.use_biases = biases
         for columns, name in (
             (topology.connection_columns, "weight"),
@@ -147,12 +153,11 @@ class Network:
         InvalidData
             If the shape does not fit or a value is not finite.
         """
-        self._check(X)
-        return self._engine.predict(X)
+        return self._engine.predict(self._inputs(X))
 
     def evaluate(self, X: Array, Y: Array) -> tuple[float, Array]:
         """Loss on samples, and the answers (n_samples, n_outputs)."""
-        self._check(X, Y)
+        X, Y = self._samples(X, Y)
         answers = self._engine.predict(X)
         structure = self.topology.structure
         outputs = np.asarray(answers, np.float64).T
@@ -167,8 +172,7 @@ class Network:
 
     def signals(self, X: Array, Y: Array) -> Signals:
         """Outputs and deltas of every neuron for a batch."""
-        self._check(X, Y)
-        return self._engine.signals(X, Y)
+        return self._engine.signals(*self._samples(X, Y))
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
         """Loss gradients of all weights and biases, averaged over a batch.
@@ -179,8 +183,7 @@ class Network:
         Y : float array, shape (n_samples, n_outputs)
             Targets; one-hot rows for classes.
         """
-        self._check(X, Y)
-        return self._engine.gradients(X, Y)
+        return self._engine.gradients(*self._samples(X, Y))
 
     def learn(
         self,
@@ -212,18 +215,16 @@ class Network:
 
         Raises
         ------
+        InvalidData
+            If a shape does not fit, a value is not finite or a sample is not there.
+        InvalidParameter
+            If there is not one rate a step, in [0, 1e6].
         Diverged
             At a loss that is not a number or is above `LOSS_BOUND`; steps before it are done.
         """
-        self._check(X, Y)
-        rows = np.asarray(rows, np.int64)
-        if rows.ndim != 2 or rows.size == 0 or rows.min() < 0 or rows.max() >= len(X):
-            raise InvalidData(
-                f"rows must be of shape (n_steps, batch_size) and name samples below {len(X)}, "
-                f"got shape {rows.shape}"
-            )
-        if rates is None:
-            rates = np.full(len(rows), optimizer.learning_rate)
+        X, Y = self._samples(X, Y)
+        rows = checked_rows(rows, len(X))
+        rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))
         losses = self._engine.learn(X, Y, rows, rates, optimizer, statistics)
         bad = not losses[-1] <= LOSS_BOUND
         self.topology.step += len(losses) - bad
@@ -262,13 +263,17 @@ class Network:
         Raises
         ------
         InvalidNetwork
-            If some neurons have a bias and others do not, or an input is left out.
+            If some neurons have a bias and others do not, an input is left out, a node is
+            named twice, or the outputs are not neurons, or not all of their softmax layer.
         """
+        check_output_nodes(outputs)
         order = topological_order(outputs)
         values = [node for node in order if isinstance(node, OnlyValueNode)]
         given = values if inputs is None else list(inputs)
         if not set(values) <= set(given):
             raise InvalidNetwork("the outputs depend on an input that is not among the inputs")
+        if len(set(given)) < len(given):
+            raise InvalidNetwork(f"an input is named twice in {given}")
         hidden: list[Any] = [n for n in order if isinstance(n, Neuron) and n not in outputs]
         neurons: list[Any] = [*outputs, *hidden]
         without = sum(neuron.bias is None for neuron in neurons)
@@ -285,20 +290,12 @@ class Network:
         structure = self.topology.structure
         return [nodes[s] for s in structure.inputs], [nodes[s] for s in structure.outputs]
 
-    def _check(self, X: Array, Y: Array | None = None) -> None:
-        for name, array, width in (
-            ("X", X, self.topology.n_inputs),
-            ("Y", Y, self.topology.n_outputs),
-        ):
-            if array is None:
-                continue
-            if array.ndim != 2 or array.shape[1] != width or len(array) != len(X):
-                raise InvalidData(
-                    f"{name} must be of shape ({len(X)}, {width}), got {array.shape}"
-                )
-            if not np.isfinite(array).all():
-                row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-                raise InvalidData(f"{name} must be finite; row {row} is not")
+    def _samples(self, X: Array, Y: Array) -> tuple[Array, Array]:
+        X = self._inputs(X)
+        return X, checked_samples("Y", Y, self.topology.n_outputs, self.dtype, len(X))
+
+    def _inputs(self, X: Array) -> Array:
+        return checked_samples("X", X, self.topology.n_inputs, self.dtype)
 
 
 def _topology_of(values: list[Any], neurons: list[Any], n_outputs: int) -> Topology:

@@ -95,7 +95,7 @@ class SGD:
     def __post_init__(self) -> None:
         check_range("learning_rate", self.learning_rate, 0, open_low=True, high=1e6)
         check_range("momentum", self.momentum, 0, 1, open_high=True)
-        check_range("weight_decay", self.weight_decay, 0)
+        check_range("weight_decay", self.weight_decay, 0, open_high=True)
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -155,8 +155,8 @@ class Adam:
         check_range("learning_rate", self.learning_rate, 0, open_low=True, high=1e6)
         check_range("beta1", self.beta1, 0, 1, open_high=True)
         check_range("beta2", self.beta2, 0, 1, open_high=True)
-        check_range("epsilon", self.epsilon, 0, open_low=True)
-        check_range("weight_decay", self.weight_decay, 0)
+        check_range("epsilon", self.epsilon, 0, open_low=True, open_high=True)
+        check_range("weight_decay", self.weight_decay, 0, open_high=True)
 
     @property
     def numbers(self) -> tuple[float, ...]:

@@ -1,0 +1,573 @@
+"""Laws of a network: its face, its errors, its edits, and the way to node objects and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import (
+    PAIRS,
+    assert_same_columns,
+    columns_by_id,
+    random_data,
+    random_network,
+    random_rows,
+    random_topology,
+)
+
+from plastic.activations import relu, tanh
+from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
+from plastic.engine import SGD, Adam, Network, Statistics
+from plastic.engine.results import LOSS_BOUND
+from plastic.errors import (
+    Diverged,
+    InvalidData,
+    InvalidEdit,
+    InvalidNetwork,
+    InvalidParameter,
+)
+from plastic.nodes import (
+    Neuron,
+    OnlyValueNode,
+    connect_layer_forward,
+    identity,
+    sigmoid,
+    softmax,
+    softmax_layer,
+)
+from plastic.topology import Topology
+from plastic.topology.wiring import dense, erk
+
+ENGINES = ("fast", "nodes")
+WATCHED = Statistics(saliency=True, moments=True, every=2)
+OPTIMIZERS = (SGD(0.05, momentum=0.9, weight_decay=1e-3), Adam(0.01, weight_decay=0.01))
+
+
+def small_network(output="sigmoid", loss="mse", **options):
+    topology = Topology(2, 1, output)
+    topology.apply(Connect([0, 1], [2, 2]))
+    return Network(topology, loss, **options)
+
+
+# ---------------------------------------------------------------------------- making one
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "gpu"}, "engine must be one of 'fast', 'nodes', got 'gpu'"),
+        ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64', got 'float16'"),
+        ({"dtype": "number"}, "dtype must be one of 'float32', 'float64', got 'number'"),
+        ({"dtype": int}, "dtype must be one of"),
+        ({"threads": 0}, "threads must be a whole number of at least 1, got 0"),
+        ({"threads": 1.5}, "threads must be a whole number of at least 1, got 1.5"),
+        ({"loss": "hinge"}, "loss must be one of 'mse', 'cross_entropy', got 'hinge'"),
+    ],
+)
+def test_choices_are_checked(options, message):
+    with pytest.raises(InvalidParameter, match=message):
+        small_network(**options)
+
+
+@pytest.mark.parametrize("output", ["relu", "tanh", "identity"])
+def test_cross_entropy_needs_probabilities(output):
+    message = f"cross_entropy needs softmax or sigmoid outputs, got {output}"
+    with pytest.raises(InvalidNetwork, match=message):
+        small_network(output, "cross_entropy")
+    with pytest.raises(InvalidNetwork, match=message):
+        Network(Topology(1, 2, ["sigmoid", output]), "cross_entropy")
+
+
+def test_a_refused_network_leaves_the_topology_alone():
+    topology = Topology(2, 1, "relu")
+    with pytest.raises(InvalidNetwork):
+        Network(topology, "cross_entropy")
+    assert not topology.neuron_columns
+    assert not topology.connection_columns
+
+
+@pytest.mark.parametrize("dtype", [np.float64, "f8", ">f8", np.dtype("float64")])
+def test_any_spelling_of_a_dtype(dtype):
+    network = small_network(dtype=dtype)
+    assert network.dtype == np.float64
+    assert network.dtype.isnative
+    assert "float64" in repr(network)
+
+
+def test_parameters_that_are_there_are_taken_over():
+    topology = erk(4, 3, 0.5, np.random.default_rng(0), hidden=[6])
+    double = Network(topology, dtype="float64").initialize(np.random.default_rng(1))
+    held = double.weights.copy()
+    again = Network(topology, dtype="float64")
+    assert np.array_equal(again.weights, held)
+    single = Network(topology)
+    assert np.array_equal(single.weights, held.astype(np.float32))
+    assert single.biases.dtype == np.float32
+
+
+def test_initialize_draws_by_true_fan_in():
+    topology = erk(400, 200, 0.1, np.random.default_rng(0), hidden=[300], activation="relu")
+    network = Network(topology, dtype="float64")
+    network.biases[:] = 3
+    assert network.initialize(np.random.default_rng(1)) is network
+    assert not network.biases.any()
+    structure = topology.structure
+    fan_in = np.diff(structure.indptr)[structure.targets]
+    gain = np.where(structure.activations == relu.code, 2.0, 1.0)[structure.targets]
+    scaled = network.weights * np.sqrt(fan_in / gain)
+    for group in (1, 2):
+        of = structure.groups[structure.targets] == group
+        assert abs(scaled[of].mean()) < 5 / np.sqrt(of.sum())
+        assert abs(scaled[of].std() - 1) < 5 / np.sqrt(2 * of.sum())
+    twin = Network(topology, dtype="float64").initialize(np.random.default_rng(1))
+    assert np.array_equal(twin.weights, network.weights)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_without_biases_none_is_used_or_learned(optimizer):
+    X, Y = random_data(0, 20)
+    rows = random_rows(1, 20, 8, 20)
+    answers = []
+    for engine in ENGINES:
+        network = random_network(2, engine=engine, biases=False)
+        held = network.biases.copy()
+        assert held.any()
+        network.learn(X, Y, rows, optimizer)
+        assert np.array_equal(network.biases, held)
+        answers.append(network.predict(X))
+        network.biases[:] = 0
+        assert np.array_equal(network.predict(X), answers[-1])
+    np.testing.assert_allclose(*answers, atol=1e-10)
+
+
+# ------------------------------------------------------------------------------- its data
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("X", "Y", "message"),
+    [
+        (np.zeros((4, 3)), np.zeros((4, 1)), r"X must be of shape \(n_samples, 2\)"),
+        (np.zeros(4), np.zeros((4, 1)), r"X must be of shape .* got \(4,\)"),
+        (np.float64(1.0), np.zeros((4, 1)), r"X must be of shape .* got \(\)"),
+        (np.zeros((0, 2)), np.zeros((0, 1)), "X must hold at least one sample"),
+        (np.zeros((4, 2)), np.zeros((3, 1)), r"Y must be of shape \(4, 1\), got \(3, 1\)"),
+        (np.zeros((4, 2)), np.zeros((4, 2)), r"Y must be of shape \(4, 1\), got \(4, 2\)"),
+        (np.zeros((4, 2)), np.zeros(4), r"Y must be of shape \(4, 1\), got \(4,\)"),
+        (np.array([["a", "b"]]), np.zeros((1, 1)), "X must hold numbers, got <U1"),
+        (np.array([[0, 0], [0, np.nan]]), np.zeros((2, 1)), "X must be finite.*row 1 is not"),
+        (np.zeros((3, 2)), np.array([[0], [0], [np.inf]]), "Y must be finite.*row 2 is not"),
+        (np.array([[1e300, 0]]), np.zeros((1, 1)), "X must be finite in float32; row 0 is not"),
+    ],
+)
+def test_data_is_checked(engine, X, Y, message):
+    network = small_network(engine=engine)
+    rows = np.zeros((1, 1), int)
+    for use in (
+        lambda: network.evaluate(X, Y),
+        lambda: network.gradients(X, Y),
+        lambda: network.signals(X, Y),
+        lambda: network.learn(X, Y, rows, SGD()),
+    ):
+        with pytest.raises(InvalidData, match=message):
+            use()
+    if message.startswith("X"):
+        with pytest.raises(InvalidData, match=message):
+            network.predict(X)
+    assert network.topology.step == 0
+    assert not network.weights.any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[0, 4]], "rows must name samples 0 to 3, got 4"),
+        ([[-1, 0]], "rows must name samples 0 to 3, got -1"),
+        ([0, 1], r"rows must be whole numbers of shape .* got int64 of shape \(2,\)"),
+        ([[0.0, 1.0]], "rows must be whole numbers of shape .* got float64"),
+        (np.zeros((0, 3), int), r"rows must be .* got int64 of shape \(0, 3\)"),
+        (np.zeros((3, 0), int), r"rows must be .* got int64 of shape \(3, 0\)"),
+    ],
+)
+def test_rows_are_checked(engine, rows, message):
+    network = small_network(engine=engine)
+    with pytest.raises(InvalidData, match=message):
+        network.learn(np.ones((4, 2)), np.ones((4, 1)), rows, SGD())
+    assert not network.weights.any()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ([0.1], r"rates must be of shape \(3,\), got \(1,\)"),
+        (np.ones((3, 1)), r"rates must be of shape \(3,\), got \(3, 1\)"),
+        ([0.1, -0.1, 0.1], r"rates must lie in \[0, 1e\+06\], got -0.1"),
+        ([0.1, np.nan, 0.1], r"rates must lie in \[0, 1e\+06\], got nan"),
+        ([0.1, 0.1, 1e9], r"rates must lie in \[0, 1e\+06\], got 1000000000.0"),
+    ],
+)
+def test_rates_are_checked(engine, rates, message):
+    network = small_network(engine=engine)
+    with pytest.raises(InvalidParameter, match=message):
+        network.learn(
+            np.ones((4, 2)), np.ones((4, 1)), np.zeros((3, 2), int), SGD(), rates=rates
+        )
+    assert not network.weights.any()
+    assert "momentum" not in network.topology.connection_columns
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rates_by_default_are_those_of_the_optimizer(engine):
+    X, Y = random_data(3, 20)
+    rows = random_rows(4, 10, 8, 20)
+    one, other = (random_network(5, engine=engine) for _ in range(2))
+    one.learn(X, Y, rows, SGD(0.25))
+    other.learn(X, Y, rows, SGD(0.1), rates=np.full(10, 0.25))
+    assert_same_columns(one.topology, other.topology)
+    held = one.weights.copy()
+    one.learn(X, Y, rows, SGD(0.25), rates=np.zeros(10))
+    assert np.array_equal(one.weights, held)
+
+
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_evaluate_is_the_loss_of_the_answers(output, loss):
+    network = random_network(6, output=output, loss=loss)
+    X, Y = random_data(7, 40)
+    value, answers = network.evaluate(X, Y)
+    assert np.array_equal(answers, network.predict(X))
+    if loss == "mse":
+        expected = 0.5 * ((answers - Y) ** 2).sum() / len(X)
+    elif output == "softmax":
+        expected = -(Y * np.log(answers)).sum() / len(X)
+    else:
+        expected = -(Y * np.log(answers) + (1 - Y) * np.log(1 - answers)).sum() / len(X)
+    assert value == pytest.approx(expected, rel=1e-12)
+
+
+# ---------------------------------------------------------------------------- divergence
+
+
+@pytest.mark.parametrize("optimizer", [SGD(30.0), Adam(1e4)], ids=repr)
+def test_divergence_stops_before_the_update(optimizer):
+    X, Y = random_data(8, 40)
+    rows = random_rows(9, 200, 16, 40)
+    networks = []
+    for engine in ENGINES:
+        network = random_network(10, "identity", "identity", "mse", engine=engine)
+        network.topology.step = 7
+        with pytest.raises(Diverged) as caught:
+            network.learn(X, Y, rows, optimizer, statistics=WATCHED)
+        done = network.topology.step - 7
+        assert 0 < done < len(rows)
+        assert f"at step {network.topology.step};" in str(caught.value)
+        assert np.isfinite(network.weights).all()
+        assert network.gradients(X[rows[done]], Y[rows[done]]).loss > LOSS_BOUND
+        twin = random_network(10, "identity", "identity", "mse", engine=engine)
+        twin.topology.step = 7
+        losses = twin.learn(X, Y, rows[:done], optimizer, statistics=WATCHED)
+        assert len(losses) == done
+        assert losses.max() <= LOSS_BOUND
+        assert_same_columns(network.topology, twin.topology)
+        networks.append(network)
+    assert networks[0].topology.step == networks[1].topology.step
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_a_loss_that_is_no_number_is_seen(output, loss, threads):
+    X, Y = random_data(11, 40)
+    network = random_network(12, "relu", output, loss, dtype="float32", threads=threads)
+    structure = network.topology.structure
+    into_output = structure.kinds[structure.targets] == 2
+    network.weights[np.flatnonzero(into_output)[0]] = np.nan
+    held = network.weights.copy()
+    with pytest.raises(Diverged, match="the loss is nan at step 0"):
+        network.learn(X, Y, random_rows(13, 3, 8, 40), SGD())
+    assert network.weights.tobytes() == held.tobytes()
+    assert network.topology.step == 0
+
+
+# ---------------------------------------------------------------------------------- edits
+
+
+def trained(seed, optimizer, **options):
+    X, Y = random_data(seed, 50)
+    network = random_network(seed, "tanh", **options)
+    network.learn(X, Y, random_rows(seed, 20, 33, 50), optimizer, statistics=WATCHED)
+    return network, X, Y
+
+
+def some_edits(topology):
+    """Edits of all kinds at once, among them a newborn with given weights."""
+    structure = topology.structure
+    hidden = structure.neuron_ids[structure.kinds == 1]
+    pruned, newborn = hidden[3], topology.next_neuron_id
+    ends = structure.neuron_ids[structure.sources], structure.neuron_ids[structure.targets]
+    alive = structure.connection_ids[(ends[0] != pruned) & (ends[1] != pruned)]
+    return (
+        Disconnect(alive[[2, 5, 11]], keep_stranded=True),
+        PruneNeurons([pruned], keep_stranded=True),
+        AddNeurons(2, [tanh.code, relu.code], keep_stranded=True),
+        Connect([0, newborn, newborn + 1], [newborn, newborn + 1, 5]),
+        Connect([0], [6], columns={"weight": np.array([0.25])}),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_survivors_keep_everything_and_newborns_start_fresh(optimizer, engine, dtype):
+    network, *_ = trained(14, optimizer, engine=engine, dtype=dtype)
+    before = columns_by_id(network.topology)
+    kept = {"weight", "saliency", *filter(None, optimizer.slots)}
+    assert kept <= {name for what, name in before if what == "connection"}
+    network.apply(*some_edits(network.topology))
+    after = columns_by_id(network.topology)
+    assert set(after) == set(before)
+    for key, values in after.items():
+        newborns = {i: value for i, value in values.items() if i not in before[key]}
+        assert {i: before[key][i] for i in values if i in before[key]} == {
+            i: value for i, value in values.items() if i in before[key]
+        }
+        assert len(newborns) == (2 if key[0] == "neuron" else 4)
+        if key == ("connection", "weight"):  # the last was given one
+            assert newborns.pop(max(newborns)) == np.array(0.25, dtype).tobytes()
+        assert not any(b"".join(newborns.values()))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_grown_at_zero_changes_no_prediction(engine, dtype):
+    network, X, _ = trained(15, SGD(0.1), engine=engine, dtype=dtype)
+    before = network.predict(X)
+    newborn = network.topology.next_neuron_id
+    network.apply(
+        AddNeurons(1, "tanh", keep_stranded=True),
+        Connect([0, 1], [newborn] * 2, columns={"weight": np.array([0.7, -0.3])}),
+        Connect([newborn, newborn, newborn], [4, 5, 6]),
+        Connect([0], [4]),
+    )
+    if engine == "fast":
+        assert network.predict(X).tobytes() == before.tobytes()
+    else:  # node objects leave sums to BLAS, where one more term may round otherwise
+        np.testing.assert_allclose(network.predict(X), before, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_undo_brings_everything_back(optimizer, engine, dtype):
+    network, X, Y = trained(16, optimizer, engine=engine, dtype=dtype)
+    twin, *_ = trained(16, optimizer, engine=engine, dtype=dtype)
+    before, columns = network.predict(X), columns_by_id(network.topology)
+    undo = network.apply(*some_edits(network.topology))
+    assert network.predict(X).tobytes() != before.tobytes()
+    network.apply(*undo)
+    assert network.predict(X).tobytes() == before.tobytes()
+    assert columns_by_id(network.topology) == columns
+    for one in (network, twin):  # as if nothing had been
+        one.learn(X, Y, random_rows(17, 5, 8, 50), optimizer, statistics=WATCHED)
+    assert columns_by_id(network.topology) == columns_by_id(twin.topology)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_engines_agree_across_edits(optimizer):
+    fast, X, Y = trained(18, optimizer, engine="fast")
+    nodes, *_ = trained(18, optimizer, engine="nodes")
+    for network in (fast, nodes):
+        network.apply(*some_edits(network.topology))
+    rows = random_rows(19, 30, 33, 50)
+    losses = [n.learn(X, Y, rows, optimizer, statistics=WATCHED) for n in (fast, nodes)]
+    np.testing.assert_allclose(losses[0], losses[1], atol=1e-9)
+    assert_same_columns(fast.topology, nodes.topology, tolerance=1e-9)
+    if "adam_age" in fast.topology.connection_columns:
+        ages = fast.topology.connection_columns["adam_age"]
+        ids = fast.topology.structure.connection_ids
+        assert set(ages[np.argsort(ids)[-4:]]) == {30}
+        assert set(ages[np.argsort(ids)[:-4]]) == {50}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_refused_edit_changes_nothing(engine):
+    network, X, _ = trained(20, SGD(0.1), engine=engine)
+    before, columns = network.predict(X), columns_by_id(network.topology)
+    edits = some_edits(network.topology)
+    with pytest.raises(InvalidEdit, match="there is no neuron 999"):
+        network.apply(*edits, Connect([999], [5]))
+    assert columns_by_id(network.topology) == columns
+    assert network.predict(X).tobytes() == before.tobytes()
+
+
+# --------------------------------------------------------------- to node objects and back
+
+
+def random_nodes(seed, output=identity, biases=True):
+    """A random graph of node objects with skip connections, made without a topology."""
+    rng = np.random.default_rng(seed)
+    values = [OnlyValueNode(0.0) for _ in range(3)]
+    kinds = rng.choice(["sigmoid", "tanh", "relu", "identity"], 7)
+    hidden = [Neuron(kind, rng.normal() if biases else None, rng) for kind in kinds]
+    outputs = [Neuron(output, rng.normal() if biases else None, rng) for _ in range(2)]
+    nodes = [*values, *hidden]
+    for position, neuron in enumerate(hidden, start=3):
+        for source in rng.choice(position, size=rng.integers(1, position), replace=False):
+            nodes[source].connect_forward(neuron)
+    for neuron in outputs:
+        for source in rng.permutation(len(nodes))[:6]:
+            nodes[source].connect_forward(neuron)
+    for node in values:
+        if not node.output_nodes:
+            node.connect_forward(outputs[0])
+    if output is softmax:
+        softmax_layer(outputs)
+    elif seed % 2:
+        outputs[1].connect_forward(outputs[0])
+    return values, outputs
+
+
+def answers_of(values, outputs, X):
+    for node, column in zip(values, X.T, strict=True):
+        node.input_value = column
+    answers = [np.broadcast_to(neuron.get_output(), len(X)) for neuron in outputs]
+    return np.stack(answers, axis=1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.parametrize("output", [identity, sigmoid, softmax])
+def test_round_trip_of_random_nodes(output, biases, engine):
+    X, _ = random_data(21, 40, n_inputs=3)
+    for seed in range(6):
+        values, outputs = random_nodes(seed, output, biases)
+        expected = answers_of(values, outputs, X)
+        network = Network.from_nodes(outputs, inputs=values, engine=engine)
+        assert network.use_biases == biases
+        np.testing.assert_allclose(network.predict(X), expected, atol=1e-12)
+        back = network.to_nodes()
+        np.testing.assert_allclose(answers_of(*back, X), expected, atol=1e-12)
+        assert all((neuron.bias is not None) == biases for neuron in back[1])
+        again = Network.from_nodes(back[1], inputs=back[0])
+        np.testing.assert_allclose(again.predict(X), expected, atol=1e-12)
+        assert again.topology.n_connections == network.topology.n_connections
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_to_nodes_answers_as_the_network(output):
+    X, _ = random_data(22, 40)
+    for seed in range(30, 34):
+        network = random_network(seed, output=output)
+        values, outputs = network.to_nodes()
+        assert len(values) == 4
+        np.testing.assert_allclose(
+            answers_of(values, outputs, X), network.predict(X), atol=1e-12
+        )
+
+
+def test_to_nodes_is_a_copy():
+    network = random_network(23)
+    X, _ = random_data(24, 5)
+    before = network.predict(X)
+    _, outputs = network.to_nodes()
+    outputs[0].weights[0] += 1
+    outputs[0].bias = 9.0
+    assert np.array_equal(network.predict(X), before)
+
+
+def test_inputs_by_default_are_those_depended_on():
+    values, outputs = random_nodes(1)
+    network = Network.from_nodes(outputs)
+    assert network.topology.n_inputs == 3
+    idle = OnlyValueNode(0.0)
+    wider = Network.from_nodes(outputs, inputs=[idle, *values])
+    X, _ = random_data(25, 4, n_inputs=4)
+    np.testing.assert_allclose(
+        wider.predict(X), answers_of(values, outputs, X[:, 1:]), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_network_of_the_post_trains_the_same(engine):
+    values = [OnlyValueNode(0), OnlyValueNode(1)]
+    rng = np.random.default_rng(26)
+    hidden, (last,) = [Neuron(rng=rng), Neuron(rng=rng)], [Neuron(rng=rng)]
+    connect_layer_forward(values, hidden)
+    connect_layer_forward(hidden, [last])
+    network = Network.from_nodes([last], inputs=values, engine=engine)
+    X = np.array([[0.0, 1.0]])
+    np.testing.assert_allclose(network.predict(X), last.get_output(), atol=1e-12)
+    for _ in range(100):
+        last.output_delta_function(1)
+        last.backpropagate(1)
+    network.learn(X, [[1.0]], np.zeros((100, 1), int), SGD(1.0, momentum=0.0))
+    assert last.get_output() > 0.8
+    np.testing.assert_allclose(network.predict(X), last.get_output(), atol=1e-12)
+    _, (trained_last,) = network.to_nodes()
+    np.testing.assert_allclose(trained_last.weights, last.weights, atol=1e-12)
+
+
+def test_some_biases_are_refused():
+    values, outputs = random_nodes(2)
+    outputs[0].bias = None
+    with pytest.raises(InvalidNetwork, match=r"1 of \d neurons have no bias; give all one"):
+        Network.from_nodes(outputs, inputs=values)
+
+
+def test_a_missing_or_doubled_input_is_refused():
+    values, outputs = random_nodes(3)
+    with pytest.raises(InvalidNetwork, match="an input that is not among the inputs"):
+        Network.from_nodes(outputs, inputs=values[1:])
+    with pytest.raises(InvalidNetwork, match="an input is named twice"):
+        Network.from_nodes(outputs, inputs=[*values, values[0]])
+
+
+def test_outputs_that_make_no_network_are_refused():
+    values, outputs = random_nodes(4)
+    with pytest.raises(InvalidNetwork, match="one or more different neurons"):
+        Network.from_nodes([])
+    with pytest.raises(InvalidNetwork, match="one or more different neurons"):
+        Network.from_nodes([outputs[0], outputs[0]])
+    with pytest.raises(InvalidNetwork, match="an output must be a neuron"):
+        Network.from_nodes([*outputs, values[0]])
+
+
+def test_softmax_outputs_are_one_layer():
+    value, bias = OnlyValueNode(1.0), 0.0
+    neurons = [Neuron(softmax, bias) for _ in range(5)]
+    connect_layer_forward([value], neurons)
+    softmax_layer(neurons[:2])
+    softmax_layer(neurons[2:4])
+    plain = Neuron(identity, bias)
+    value.connect_forward(plain)
+    assert Network.from_nodes(neurons[1::-1]).predict([[1.0]]).sum() == pytest.approx(1)
+    for outputs in (neurons[:4], neurons[:1], neurons[4:], [*neurons[:2], plain]):
+        with pytest.raises(InvalidNetwork, match="all neurons of one softmax_layer"):
+            Network.from_nodes(outputs)
+
+
+def test_from_nodes_checks_loss_and_options():
+    values, outputs = random_nodes(5)
+    with pytest.raises(InvalidNetwork, match="cross_entropy needs"):
+        Network.from_nodes(outputs, inputs=values, loss="cross_entropy")
+    with pytest.raises(InvalidParameter, match="engine must be"):
+        Network.from_nodes(outputs, inputs=values, engine="slow")
+    single = Network.from_nodes(outputs, inputs=values, dtype="float32")
+    assert single.weights.dtype == np.float32
+
+
+def test_a_dense_network_learns_xor():
+    rng = np.random.default_rng(27)
+    topology = dense(2, 2, 1.0, rng, hidden=[8], activation="tanh")
+    network = Network(topology).initialize(rng)
+    X, Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.eye(2)[[0, 1, 1, 0]]
+    network.learn(X, Y, np.tile(np.arange(4), (300, 1)), Adam(0.05))
+    assert network.predict(X).argmax(axis=1).tolist() == [0, 1, 1, 0]
+
+
+def test_shared_topology_is_seen_by_both():
+    topology = random_topology(28)
+    fast, nodes = (Network(topology, engine=e, dtype="float64") for e in ENGINES)
+    fast.initialize(np.random.default_rng(29))
+    X, Y = random_data(30, 20)
+    fast.learn(X, Y, random_rows(31, 10, 8, 20), SGD(0.1))
+    np.testing.assert_allclose(nodes.predict(X), fast.predict(X), atol=1e-12)

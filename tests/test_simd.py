@@ -1,0 +1,152 @@
+"""Laws of the vector operations that the kernels are made of."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+
+from plastic.engine import simd
+from plastic.engine.simd import FOLDED, LANES
+
+DTYPES = ("float32", "float64")
+
+
+@njit
+def copied(source, start, target, at):
+    simd.store(target, at, simd.load(source, start))
+    simd.store8(target, at + LANES, simd.load8(source, start + LANES))
+
+
+@njit
+def combined(scalar, a, b, results):
+    x, y = simd.load(a, 0), simd.load(b, 0)
+    simd.store(results, 0, simd.splat(scalar))
+    simd.store(results, LANES, simd.fma(scalar, x, y))
+    simd.store(results, 2 * LANES, simd.add(x, y))
+    simd.store(results, 3 * LANES, simd.multiply(x, y))
+
+
+@njit
+def bent(a, b, results):
+    x, y = simd.load(a, 0), simd.load(b, 0)
+    simd.store(results, 0, simd.relu(x))
+    simd.store(results, LANES, simd.gate(x, y))
+    simd.store(results, 2 * LANES, simd.times_sigmoid_slope(x, y))
+    simd.store(results, 3 * LANES, simd.times_tanh_slope(x, y))
+
+
+@njit
+def folded(a, b, partial):
+    sums = simd.fold(simd.load(a, 0), simd.load(b, 0))
+    simd.store8(partial, 0, sums)
+    return simd.total(sums), simd.total(simd.load(a, 0))
+
+
+@njit
+def folded8(rows, sums):
+    v = rows
+    simd.store8(
+        sums,
+        0,
+        simd.fold8(
+            simd.load8(v, 0), simd.load8(v, 8), simd.load8(v, 16), simd.load8(v, 24),
+            simd.load8(v, 32), simd.load8(v, 40), simd.load8(v, 48), simd.load8(v, 56),
+        ),
+    )  # fmt: skip
+
+
+@njit
+def got(array, index):
+    return simd.get(array, index)
+
+
+def draw(seed, n, dtype):
+    return np.random.default_rng(seed).normal(size=n).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("start", [0, 1, 5])
+def test_what_is_loaded_is_stored(start, dtype):
+    source, target = draw(0, 64, dtype), np.zeros(64, dtype)
+    copied(source, start, target, 3)
+    n = LANES + FOLDED
+    assert np.array_equal(target[3 : 3 + n], source[start : start + n])
+    assert not target[:3].any()
+    assert not target[3 + n :].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arithmetic_is_that_of_every_lane(dtype):
+    a, b, results = draw(1, LANES, dtype), draw(2, LANES, dtype), np.empty((4, LANES), dtype)
+    scalar = np.dtype(dtype).type(0.3)
+    combined(scalar, a, b, results.reshape(-1))
+    assert set(results[0]) == {scalar}
+    np.testing.assert_allclose(results[1], scalar * a + b, rtol=1e-5, atol=1e-7)
+    assert np.array_equal(results[2], a + b)
+    assert np.array_equal(results[3], a * b)
+
+
+def test_multiply_and_add_rounds_once():
+    a, b = draw(3, LANES, "float32"), draw(4, LANES, "float32")
+    b[:4] = -np.float32(0.3) * a[:4]  # what is left here is the rounding alone
+    results = np.empty((4, LANES), np.float32)
+    combined(np.float32(0.3), a, b, results.reshape(-1))
+    exact = np.float64(np.float32(0.3)) * a.astype(np.float64) + b.astype(np.float64)
+    assert np.array_equal(results[1], exact.astype(np.float32))
+    assert results[1][:4].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_are_those_of_every_lane(dtype):
+    a, b, results = draw(5, LANES, dtype), draw(6, LANES, dtype), np.empty((4, LANES), dtype)
+    a[0], a[1], b[2], b[3] = 0.0, -0.0, 0.0, -1.0
+    bent(a, b, results.reshape(-1))
+    assert np.array_equal(results[0], np.maximum(a, 0))
+    assert np.array_equal(results[1], np.where(b > 0, a, 0))
+    np.testing.assert_allclose(results[2], a * (b * (1 - b)), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(results[3], a * (1 - b * b), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_no_number_stays_none(dtype):
+    a, b, results = draw(7, LANES, dtype), draw(8, LANES, dtype), np.empty((4, LANES), dtype)
+    a[5], a[6], a[7], b[8] = np.nan, np.inf, -np.inf, np.nan
+    bent(a, b, results.reshape(-1))
+    assert np.isnan(results[0][5])
+    assert results[0][6:8].tolist() == [np.inf, 0]
+    assert results[1][8] == 0
+    assert np.isnan(results[2:, [5, 8]]).all()
+    assert np.isfinite(results[0][9:]).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fold_is_the_dot_product(dtype):
+    a, b, partial = draw(9, LANES, dtype), draw(10, LANES, dtype), np.zeros(FOLDED, dtype)
+    product, total = folded(a, b, partial)
+    tolerance = {"float32": 1e-5, "float64": 1e-13}[dtype]
+    by_lane = (a.astype(float) * b).reshape(-1, FOLDED).sum(axis=0)
+    np.testing.assert_allclose(partial, by_lane, atol=tolerance)
+    assert product == pytest.approx(math.fsum(by_lane), abs=tolerance)
+    assert total == pytest.approx(math.fsum(a), abs=tolerance)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fold8_keeps_its_eight_sums_in_order(dtype):
+    rows, sums = draw(11, 64, dtype).reshape(8, FOLDED), np.empty(8, dtype)
+    folded8(rows.reshape(-1), sums)
+    np.testing.assert_allclose(sums, rows.sum(axis=1), atol=1e-5)
+    for row in range(8):
+        for lane in range(FOLDED):
+            one = np.zeros((8, FOLDED), dtype)
+            one[row, lane] = 1
+            folded8(one.reshape(-1), sums)
+            assert np.array_equal(sums, np.eye(8)[row])
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "int32", "int64"])
+def test_get_reads_one_item(dtype):
+    array = np.arange(10, 20).astype(dtype)
+    assert [got(array, k) for k in range(10)] == array.tolist()
