@@ -84,9 +84,10 @@ def _header(results: Results) -> str:
 
 def _whereabouts(folder: Path) -> str:
     return (
-        f"Tables: the Parquet files of each run below {folder}; docs/tables.md explains them.\n"
+        f"Tables: the Parquet files of each run below {folder}.\n"
         f'In pandas: results = plastic.load_results("{folder.as_posix()}"), then\n'
-        "results.runs, results.convergence, results.edits and results.arms."
+        "results.runs, results.convergence, results.edits and results.arms;\n"
+        "plastic.records.describe_columns() explains every column."
     )
 
 
