@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plastic.activations import Activation, get_activation
+from plastic.activations import BY_CODE, Activation, get_activation
 from plastic.errors import InvalidEdit
 
 Ids = Any  # int64 array; may be given as anything like it
@@ -92,7 +92,7 @@ class AddNeurons(Edit):
         if isinstance(code, str | Activation):
             code = get_activation(code).code
         self._set(
-            activations=_spread("activation", code, self.n, np.int8),
+            activations=_codes(_spread("activation", code, self.n, np.int8)),
             groups=_spread("group", self.group, self.n, np.int32),
             ids=None if self.ids is None else _aligned("ids", _ids(self.ids), self.n),
             columns=_columns(self.columns, self.n),
@@ -213,9 +213,18 @@ def _aligned(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
 
 def _spread(name: str, value: Any, n: int, dtype: type) -> NDArray[Any]:
     array = np.asarray(value)
+    if array.size and (array.dtype.kind not in "iu" or array.min() < 0):
+        raise InvalidEdit(f"{name} must be whole numbers of at least 0, got {value!r}")
     if array.ndim == 0:
         array = np.full(n, array)
     return _aligned(name, array.astype(dtype), n)
+
+
+def _codes(activations: NDArray[np.int8]) -> NDArray[np.int8]:
+    unknown = ~np.isin(activations, list(BY_CODE))
+    if unknown.any():
+        raise InvalidEdit(f"there is no activation of code {activations[unknown][0]}")
+    return activations
 
 
 def _columns(columns: Mapping[str, Any], n: int) -> dict[str, NDArray[Any]]:

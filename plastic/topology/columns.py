@@ -30,7 +30,7 @@ class Columns(Mapping[str, Values]):
     --------
     >>> columns = Columns(2)
     >>> columns.add("weight", np.float32)[:] = [0.5, -1.0]
-    >>> columns.inserted(np.array([0, 1, 2]), 1, {})["weight"]
+    >>> columns.inserted(np.array([0, 1, 2]), np.array([True]), {})["weight"]
     array([ 0.5, -1. ,  0. ], dtype=float32)
     """
 
@@ -89,34 +89,57 @@ class Columns(Mapping[str, Values]):
         return self._with(self.take(gather), len(gather))
 
     def inserted(
-        self, gather: NDArray[np.integer], n_new: int, given: Mapping[str, Values]
+        self,
+        gather: NDArray[np.integer],
+        newborn: NDArray[np.bool_],
+        given: Mapping[str, Values],
     ) -> Columns:
         """The columns after an insertion: ``new = concatenate([old, fresh])[gather]``.
+
+        Parameters
+        ----------
+        gather : int array, shape (n_old + n_new,)
+        newborn : bool array, shape (n_new,)
+            Which of the new ones were never there; the others come back as they were.
+        given : mapping of str to array, each of shape (n_new, ...)
 
         Raises
         ------
         InvalidEdit
-            If `given` names a column that is not there, or holds values that are not finite.
+            If `given` names a column that is not there, holds values of another shape, or
+            holds values for a newborn that are not finite.
         """
-        self._check(given)
-        arrays = {}
-        for name, array in self._arrays.items():
-            fresh = given.get(name)
-            if fresh is None:
-                fresh = np.full(n_new, self._fills[name], array.dtype)
-            arrays[name] = np.concatenate([array, fresh.astype(array.dtype)])[gather]
-        return self._with(arrays, len(gather))
-
-    def _check(self, given: Mapping[str, Values]) -> None:
-        for name, values in given.items():
+        for name in given:
             if name not in self._arrays:
                 known = ", ".join(self._arrays) or "none"
                 raise InvalidEdit(f"there is no column {name!r}; there are: {known}")
-            if not np.isfinite(values).all():
-                bad = values[~np.isfinite(values)][0]
-                raise InvalidEdit(f"column {name!r} must be given finite values, got {bad}")
+        arrays = {}
+        for name, array in self._arrays.items():
+            shape = (len(newborn), *array.shape[1:])
+            fresh = np.full(shape, self._fills[name], array.dtype)
+            if name in given:
+                fresh[:] = _fitting(name, given[name], fresh, newborn)
+            arrays[name] = np.concatenate([array, fresh])[gather]
+        return self._with(arrays, len(gather))
 
     def _with(self, arrays: dict[str, Values], length: int) -> Columns:
         columns = Columns(length)
         columns._arrays, columns._fills = arrays, dict(self._fills)
         return columns
+
+
+def _fitting(name: str, values: Values, fresh: Values, newborn: NDArray[np.bool_]) -> Values:
+    """The values as the column holds them, checked."""
+    if values.shape != fresh.shape:
+        raise InvalidEdit(
+            f"column {name!r} must be given values of shape {fresh.shape}, got {values.shape}"
+        )
+    if values.dtype.kind not in "biuf":
+        raise InvalidEdit(f"column {name!r} must be given numbers, got {values.dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):  # both are caught below
+        held = values.astype(fresh.dtype)
+    finite = np.isfinite(values) & np.isfinite(held)
+    bad = values[newborn][~finite[newborn]]  # what comes back may be as it was
+    if len(bad):
+        raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
+    return held

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 
 from plastic.activations import get_activation
 from plastic.edits import AddNeurons, Connect
@@ -24,7 +27,8 @@ def from_networkx(
 
     Nodes that are whole numbers keep them as ids; otherwise ids are given in the order inputs,
     outputs, rest.  Node attributes ``activation``, ``group`` and ``bias``, and the edge
-    attribute ``weight``, are taken over where they are there.
+    attribute ``weight``, are taken over where they are there; so is ``id``, where all edges
+    have one of their own.
 
     Parameters
     ----------
@@ -41,7 +45,8 @@ def from_networkx(
     Raises
     ------
     InvalidNetwork
-        If the graph is undirected, a multigraph or empty, or an input or output is not one.
+        If the graph is undirected, a multigraph or empty, an input or output is not one,
+        a hidden node has no way in or out, or a weight or bias is not a number.
     CycleError
         If it has a cycle; one is named.
 
@@ -55,6 +60,7 @@ def from_networkx(
     ends = _ends(graph, "input", inputs), _ends(graph, "output", outputs)
     _check_ends(graph, *ends)
     hidden = [node for node in graph if node not in {*ends[0], *ends[1]}]
+    _check_hidden(graph, hidden)
     nodes = [*ends[0], *ends[1], *hidden]
     ids = _ids_of(nodes)
     n_ends = len(nodes) - len(hidden)
@@ -73,7 +79,8 @@ def from_networkx(
         ids=np.array([ids[node] for node in hidden], np.int64),
     )
     sources, targets = ([ids[edge[side]] for edge in graph.edges] for side in (0, 1))
-    topology.apply(neurons, Connect(sources, targets, columns=columns))
+    connections = Connect(sources, targets, ids=_edge_ids(graph), columns=columns)
+    topology.apply(neurons, connections)
     _take_biases(topology, graph, ids)
     return topology
 
@@ -115,11 +122,29 @@ def _check_ends(graph: nx.DiGraph, inputs: list[Any], outputs: list[Any]) -> Non
             raise InvalidNetwork(f"input {node!r} has edges that lead into it")
 
 
+def _check_hidden(graph: nx.DiGraph, hidden: list[Any]) -> None:
+    for degree, missing in ((graph.in_degree, "in"), (graph.out_degree, "out")):
+        for node in hidden:
+            if degree(node) == 0:
+                raise InvalidNetwork(f"hidden node {node!r} has no way {missing}")
+
+
 def _ids_of(nodes: list[Any]) -> dict[Any, int]:
-    numbers = [n for n in nodes if isinstance(n, int | np.integer) and not isinstance(n, bool)]
-    if len(numbers) == len(nodes) and min(numbers) >= 0:
+    if _are_ids(nodes):
         return {node: int(node) for node in nodes}
     return {node: i for i, node in enumerate(nodes)}
+
+
+def _edge_ids(graph: nx.DiGraph) -> list[int] | None:
+    ids = [number for *_, number in graph.edges(data="id")]
+    return ids if _are_ids(ids) and len(set(ids)) == len(ids) else None
+
+
+def _are_ids(values: list[Any]) -> bool:
+    return all(
+        isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+        for value in values
+    )
 
 
 def _columns(topology: Topology, graph: nx.DiGraph) -> dict[str, Any]:
@@ -127,16 +152,19 @@ def _columns(topology: Topology, graph: nx.DiGraph) -> dict[str, Any]:
     if all(weight is None for weight in weights):
         return {}
     topology.connection_columns.add("weight", np.float64)
-    try:
-        values = np.array([0.0 if weight is None else weight for weight in weights], float)
-    except (TypeError, ValueError):
-        bad = next(w for w in weights if not isinstance(w, int | float | None))
-        raise InvalidNetwork(f"edge weights must be numbers, got {bad!r}") from None
-    return {"weight": values}
+    return {"weight": _numbers("edge weights", [0.0 if w is None else w for w in weights])}
 
 
 def _take_biases(topology: Topology, graph: nx.DiGraph, ids: dict[Any, int]) -> None:
     biases = {ids[node]: bias for node, bias in graph.nodes(data="bias") if bias is not None}
     if biases:
         column = topology.neuron_columns.add("bias", np.float64)
-        column[topology.structure.slots_of(list(biases))] = list(biases.values())
+        values = _numbers("node biases", list(biases.values()))
+        column[topology.structure.slots_of(list(biases))] = values
+
+
+def _numbers(what: str, values: list[Any]) -> NDArray[np.float64]:
+    for value in values:
+        if not isinstance(value, Real) or not isfinite(value):
+            raise InvalidNetwork(f"{what} must be finite numbers, got {value!r}")
+    return np.array(values, np.float64)

@@ -71,6 +71,8 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
     neuron, connection = state.next_neuron, state.next_connection
     numbered: list[Edit] = []
     for edit in edits:
+        if type(edit) not in _APPLY:
+            raise InvalidEdit(f"not an edit: {edit!r}")
         if isinstance(edit, AddNeurons):
             fresh = np.arange(neuron, neuron + len(edit))
             ids = fresh if edit.ids is None else edit.ids
@@ -84,8 +86,6 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
             )
             connection = max(connection, int(ids.max(initial=-1)) + 1)
             edit = replace(edit, ids=ids)
-        elif not isinstance(edit, PruneNeurons | Disconnect):
-            raise InvalidEdit(f"not an edit: {edit!r}")
         numbered.append(edit)
     return numbered
 
@@ -199,7 +199,7 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
     draft.state = replace(
         state,
         structure=structure,
-        neurons=state.neurons.inserted(gather, len(edit), edit.columns),
+        neurons=state.neurons.inserted(gather, ids >= state.next_neuron, edit.columns),
         next_neuron=max(state.next_neuron, int(ids.max(initial=-1)) + 1),
     )
     if not edit.keep_stranded:
@@ -223,7 +223,9 @@ def _connect(draft: Draft, edit: Connect) -> None:
     draft.state = replace(
         state,
         structure=structure,
-        connections=state.connections.inserted(gather, len(edit), edit.columns),
+        connections=state.connections.inserted(
+            gather, ids >= state.next_connection, edit.columns
+        ),
         next_connection=max(state.next_connection, int(ids.max(initial=-1)) + 1),
     )
     draft.undo.append(Disconnect(ids, keep_stranded=True, reason="undo"))
@@ -271,10 +273,11 @@ def _may_connect(
     blocks: Blocks,
 ) -> NDArray[np.bool_]:
     allowed = np.array(sorted(blocks), np.int64).reshape(-1, 2)
-    width = int(max(structure.groups.max(initial=0), allowed.max(initial=0))) + 1
-    table = np.zeros((width, width), bool)
-    table[allowed[:, 0], allowed[:, 1]] = True
-    return table[structure.groups[sources], structure.groups[targets]]
+    groups, place = np.unique(structure.groups, return_inverse=True)
+    allowed = allowed[np.isin(allowed, groups).all(axis=1)]
+    table = np.zeros((len(groups), len(groups)), bool)
+    table[tuple(np.searchsorted(groups, allowed).T)] = True
+    return table[place[sources], place[targets]]
 
 
 def _check_unique(what: str, ids: Ids) -> None:

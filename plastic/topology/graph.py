@@ -81,9 +81,13 @@ class TopologyGraph(nx.DiGraph):
         """An ordinary `networkx.DiGraph` of the same nodes, edges and attributes."""
         return super().copy(as_view=True) if as_view else nx.DiGraph(self)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> nx.DiGraph:
+        return self.copy()
+
     def reverse(self, copy: bool = True) -> nx.DiGraph:
-        """The graph with every edge turned round."""
-        return nx.DiGraph(self).reverse(copy=False) if copy else super().reverse(copy=False)
+        """The graph with every edge turned round; a live view of it if not a copy."""
+        turned = super().reverse(copy=False)
+        return nx.DiGraph(turned) if copy else turned
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:
@@ -95,7 +99,8 @@ class _View(Mapping[Any, Any]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = update = setdefault = pop = clear = _refuse
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
 
     def copy(self) -> dict[Any, Any]:
         return {key: dict(value) for key, value in self.items()}
@@ -229,7 +234,10 @@ class _Attributes(_View):
     __slots__ = ()
 
     def copy(self) -> dict[str, Any]:
-        return dict(self)
+        return self._values()
+
+    def items(self) -> Any:
+        return self._values().items()
 
     def _values(self) -> dict[str, Any]:
         raise KeyError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -191,12 +192,12 @@ def replay(topology: Topology, rows: Mapping[str, Any]) -> None:
     Raises
     ------
     InvalidEdit
-        If a row does not fit the topology.
+        If a row does not fit the topology; the rows before it have been applied.
     """
     columns = {name: np.asarray(values) for name, values in rows.items()}
     keys = list(zip(columns["step"].tolist(), columns["kind"].tolist(), strict=True))
     starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
-    for start, stop in zip(starts, [*starts[1:], len(keys)], strict=True):
+    for start, stop in pairwise([*starts, len(keys)]):
         part = {name: values[start:stop] for name, values in columns.items()}
         topology.step = int(part["step"][0])
         topology.apply(_edit_of(keys[start][1], part))

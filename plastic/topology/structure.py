@@ -106,7 +106,8 @@ class Structure:
         # SciPy's conversion is a counting sort: linear, compiled, and stable
         positions = np.arange(self.n_connections, dtype=np.int32)
         shape = (self.n_neurons, self.n_neurons)
-        by_source = csr_array((positions, self.sources, self.indptr), shape=shape).tocsc()
+        indptr = self.indptr.astype(np.int32)  # else SciPy widens the indices to its dtype
+        by_source = csr_array((positions, self.sources, indptr), shape=shape).tocsc()
         arrays = by_source.indptr.astype(np.int64), by_source.indices, by_source.data
         return OutIndex(*(_locked(array) for array in arrays))
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plastic.activations import get_activation, identity
+from plastic.activations import get_activation, identity, softmax
 from plastic.edits import Edit
-from plastic.errors import InvalidNetwork, check_count
+from plastic.errors import InvalidNetwork, check_count, check_in
 from plastic.topology.columns import Columns
 from plastic.topology.draft import Blocks, State, apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
@@ -88,7 +88,8 @@ class Topology:
         structure, _ = insert_neurons(_empty_structure(), given, kinds, codes, groups)
         columns = Columns(len(kinds)), Columns(0)
         self._state = State(structure, *columns, int(given.max()) + 1, 0)
-        self._births = {"neuron": [(0, 0)], "connection": [(0, 0)]}
+        # first ids, and the steps since which they were given out; shape (2, n_dates)
+        self._births = {what: np.zeros((2, 1), np.int64) for what in ("neuron", "connection")}
         self.blocks: Blocks | None = None if blocks is None else frozenset(blocks)
         self.step = 0
 
@@ -221,19 +222,26 @@ class Topology:
         Returns
         -------
         int array, shape (n,)
+
+        Raises
+        ------
+        InvalidParameter
+            If `what` is neither.
         """
+        check_in("what", what, self._births)
         # ids are given out in order, so the id alone tells the step
-        firsts, steps = np.array(self._births[what]).T
+        firsts, steps = self._births[what]
         return steps[np.searchsorted(firsts, ids, side="right") - 1]
 
     def _may_join(self, source: tuple[int, int], target: tuple[int, int]) -> bool:
         joined = self.blocks is None or (source[0], target[0]) in self.blocks
-        return joined and source[1] != Kind.OUTPUT and target[1] != Kind.INPUT
+        last = self.structure.activations[self.structure.outputs[0]] == softmax.code
+        return joined and target[1] != Kind.INPUT and not (last and source[1] == Kind.OUTPUT)
 
     def _date(self, what: str, first: int, following: int) -> None:
         births = self._births[what]
-        if following > first and births[-1][1] != self.step:
-            births.append((first, self.step))
+        if following > first and births[1, -1] != self.step:
+            self._births[what] = np.column_stack([births, [first, self.step]])
 
 
 def _empty_structure() -> Structure:
@@ -260,5 +268,8 @@ def _output_codes(activation: str | Sequence[str], n_outputs: int) -> NDArray[np
 
 
 def _check_ids(ids: NDArray[np.int64], n: int) -> None:
-    if ids.shape != (n,) or len(np.unique(ids)) < n or ids.min() < 0:
-        raise InvalidNetwork(f"{n} neurons need {n} different ids of at least 0, got {ids}")
+    whole = ids.dtype.kind in "iu"
+    if not whole or ids.shape != (n,) or len(np.unique(ids)) < n or ids.min() < 0:
+        raise InvalidNetwork(
+            f"{n} neurons need {n} different whole ids of at least 0, got {ids}"
+        )

@@ -291,6 +291,8 @@ def minimal(
 
 
 def _layer_sizes(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> list[int]:
+    check_count("n_inputs", n_inputs)
+    check_count("n_outputs", n_outputs)
     for layer, size in enumerate(hidden):
         check_count(f"hidden[{layer}]", size)
     return [n_inputs, *hidden, n_outputs]
