@@ -9,7 +9,7 @@ import pytest
 
 from plastic.edits import Connect
 from plastic.engine import SGD, Adam, Network, kernels
-from plastic.engine.kernels import Rule
+from plastic.engine.layout import Rule
 from plastic.engine.optimizers import MOST_AGES
 from plastic.errors import InvalidParameter
 from plastic.topology import Topology

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plastic.engine import kernels
-from plastic.engine.kernels import Batches, Buffers, Graph, Parameters, Rule, Watch
+from plastic.engine.layout import Batches, Buffers, Graph, Parameters, Rule, Watch
 from plastic.engine.optimizers import Optimizer
 from plastic.engine.plan import plan_buffers, plan_graph
 from plastic.engine.results import LOSS_BOUND, Gradients, Signals

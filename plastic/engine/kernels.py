@@ -29,17 +29,17 @@ Passes 1 to 3 work on ranges, so threads can share them; since every tile and ev
 summed in one fixed order, the result is the same bit for bit at any number of threads.
 
 numba caches functions of a module only when they are not closures; so everything a kernel
-needs comes in as an argument, grouped into named tuples of arrays.
+needs comes in as an argument, grouped into the named tuples of `plastic.engine.layout`.  All
+kernels stay in this one file: numba compiles again when the file of a cached function
+changes, but does not look into the files of the functions that it calls.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from plastic.activations import identity, relu, sigmoid, softmax, tanh
 from plastic.engine import simd
@@ -50,78 +50,6 @@ SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
 IDENTITY, SOFTMAX = identity.code, softmax.code
 CROSS_ENTROPY = LOSSES["cross_entropy"]
 SGD, ADAM = 0, 1
-
-Array = NDArray[np.floating]
-IntArray = NDArray[np.integer]
-
-
-class Graph(NamedTuple):
-    """What is connected to what; shapes as in `Structure`."""
-
-    indptr: IntArray
-    sources: IntArray
-    out_indptr: IntArray
-    out_targets: IntArray
-    out_positions: IntArray
-    order: IntArray  # slots of all but the inputs, in topological order
-    activations: IntArray
-    kinds: IntArray
-    inputs: IntArray
-    outputs: IntArray
-
-
-class Buffers(NamedTuple):
-    """Working memory."""
-
-    outputs: Array  # (n_tiles, n_neurons, LANES)
-    deltas: Array  # (n_tiles, n_neurons, LANES)
-    out_weights: Array  # (n_connections,)
-    losses: Array  # (n_tiles,)
-
-
-class Parameters(NamedTuple):
-    """What is learned, and the optimizer's state; empty arrays where there is none."""
-
-    weights: Array  # (n_connections,)
-    biases: Array  # (n_neurons,)
-    weight_first: Array  # momentum, or Adam's mean
-    weight_second: Array  # Adam's mean square
-    weight_age: IntArray
-    bias_first: Array
-    bias_second: Array
-    bias_age: IntArray
-    use_biases: bool
-
-
-class Rule(NamedTuple):
-    """The optimizer: its code, numbers and corrections (see `optimizers`)."""
-
-    code: int
-    numbers: Array  # momentum, weight decay | beta1, beta2, epsilon, decay, decoupled
-    first_correction: Array  # by age
-    second_correction: Array
-
-
-class Watch(NamedTuple):
-    """Moving averages to be kept; empty arrays where there are none (see `statistics`)."""
-
-    saliency: Array  # (n_connections,)
-    activity: Array  # (n_neurons,), as all below
-    activity_square: Array
-    sensitivity: Array
-    sensitivity_square: Array
-    observations: Array
-    every: int
-    rate: float
-    discount: float
-
-
-class Batches(NamedTuple):
-    """The data and the rows of it that make each mini-batch."""
-
-    X: Array  # (n_samples, n_inputs)
-    Y: Array  # (n_samples, n_outputs)
-    rows: IntArray  # (n_steps, batch_size)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine.kernels import Buffers, Graph
+from plastic.engine.layout import Buffers, Graph
 from plastic.engine.simd import LANES
 from plastic.topology import Kind, Structure
 

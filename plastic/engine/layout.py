@@ -1,0 +1,83 @@
+"""What the kernels take: named tuples of arrays, and the memory behind them.
+
+Where everything lies, and why, is told at the top of `plastic.engine.kernels`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+
+
+class Graph(NamedTuple):
+    """What is connected to what; shapes as in `Structure`."""
+
+    indptr: IntArray
+    sources: IntArray
+    out_indptr: IntArray
+    out_targets: IntArray
+    out_positions: IntArray
+    order: IntArray  # slots of all but the inputs, in topological order
+    activations: IntArray
+    kinds: IntArray
+    inputs: IntArray
+    outputs: IntArray
+
+
+class Buffers(NamedTuple):
+    """Working memory."""
+
+    outputs: Array  # (n_tiles, n_neurons, LANES)
+    deltas: Array  # (n_tiles, n_neurons, LANES)
+    out_weights: Array  # (n_connections,)
+    losses: Array  # (n_tiles,)
+
+
+class Parameters(NamedTuple):
+    """What is learned, and the optimizer's state; empty arrays where there is none."""
+
+    weights: Array  # (n_connections,)
+    biases: Array  # (n_neurons,)
+    weight_first: Array  # momentum, or Adam's mean
+    weight_second: Array  # Adam's mean square
+    weight_age: IntArray
+    bias_first: Array
+    bias_second: Array
+    bias_age: IntArray
+    use_biases: bool
+
+
+class Rule(NamedTuple):
+    """The optimizer: its code, numbers and corrections (see `optimizers`)."""
+
+    code: int
+    numbers: Array  # momentum, weight decay | beta1, beta2, epsilon, decay, decoupled
+    first_correction: Array  # by age
+    second_correction: Array
+
+
+class Watch(NamedTuple):
+    """Moving averages to be kept; empty arrays where there are none (see `statistics`)."""
+
+    saliency: Array  # (n_connections,)
+    activity: Array  # (n_neurons,), as all below
+    activity_square: Array
+    sensitivity: Array
+    sensitivity_square: Array
+    observations: Array
+    every: int
+    rate: float
+    discount: float
+
+
+class Batches(NamedTuple):
+    """The data and the rows of it that make each mini-batch."""
+
+    X: Array  # (n_samples, n_inputs)
+    Y: Array  # (n_samples, n_outputs)
+    rows: IntArray  # (n_steps, batch_size)
