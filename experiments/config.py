@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import MissingConfigException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from plastic.errors import InvalidParameter, check_count, check_range
 
@@ -95,36 +99,46 @@ def config_folder() -> Path:
 
 
 def check_overrides(arguments: Sequence[str]) -> None:
-    """Refuse an override of a root key that does not exist, naming those that do.
+    """Refuse overrides that Hydra would take without a word, or refuse with a traceback.
 
     Raises
     ------
     InvalidParameter
-        For ``densty=0.1``, say.
+        For a root key that does not exist, as in ``densty=0.1`` or ``+densty=0.1``, and for
+        anything but one name where a choice belongs, as in ``policy=[set,rigl]``.
 
     Examples
     --------
-    >>> check_overrides(["-m", "density=0.1", "hydra.verbose=true"])
-    >>> check_overrides(["densty=0.1"])
+    >>> check_overrides(["-m", "density=0.1", "policy=set,rigl", "hydra.verbose=true"])
+    >>> check_overrides(["densty=0.1"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     plastic.errors.InvalidParameter: there is no key 'densty' (did you mean 'density'?); ...
     """
     known = [*(item.name for item in fields(RunConfig)), "experiment", "hydra"]
     for argument in arguments:
-        if argument.startswith(("-", "+", "~")) or "=" not in argument:
+        if argument.startswith("-") or "=" not in argument:
             continue
-        root = argument.split("=")[0].split(".")[0].split("/")[0].split("@")[0]
+        key, _, value = argument.lstrip("+~").partition("=")
+        root = re.split(r"[./@]", key)[0]
         if root not in known:
-            near = difflib.get_close_matches(root, known, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise InvalidParameter(unknown_key(root, known))
+        changes = argument[0] in "+~" or value in ("", "null") or value[0] in "[{"
+        if key in (*GROUPS, "experiment") and changes:
             raise InvalidParameter(
-                f"there is no key {root!r}{hint}; keys are {', '.join(known)}"
+                f"{key} takes the name of one choice, as in {key}=name, or for a sweep some, "
+                f"as in -m {key}=one,other; got {argument!r}"
             )
 
 
 def check_config(config: Any) -> None:
-    """Raise `InvalidParameter` for a root value outside its range."""
+    """Raise `InvalidParameter` for a root key or value that no run could use."""
+    known = [item.name for item in fields(RunConfig)]
+    for key in config:
+        if key not in known:
+            raise InvalidParameter(unknown_key(key, known))
+    for key in sorted(OmegaConf.missing_keys(config)):
+        raise InvalidParameter(f"{key} has no default and must be given, as in {key}=...")
     check_count("seed", config.seed, low=0)
     for name in ("steps", "batch_size", "evaluate_every", "threads"):
         check_count(name, config[name])
@@ -132,3 +146,37 @@ def check_config(config: Any) -> None:
     for name in ("study", "results_dir"):
         if not config[name].strip():
             raise InvalidParameter(f"{name} must not be empty")
+
+
+def unknown_key(key: str, known: Sequence[str]) -> str:
+    """The message for a key that does not exist, naming those that do.
+
+    Examples
+    --------
+    >>> unknown_key("policy.fractoin", ["every", "fraction"])
+    "there is no key 'policy.fractoin' (did you mean 'fraction'?); keys are every, fraction"
+    """
+    near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"there is no key {key!r}{hint}; keys are {', '.join(known)}"
+
+
+def explain(error: Exception) -> str:
+    """What was wrong with a configuration that could not be composed: key, value and rule.
+
+    Parameters
+    ----------
+    error : Exception
+        As it came out of Hydra.
+    """
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no {group} {name!r}; choose one of {', '.join(error.options)}"
+    cause = error.__cause__ or error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        beside: Any = cause.parent_node
+        known = [str(key) for key in beside if not str(key).startswith("_")]
+        return unknown_key(str(cause.full_key), known)
+    if isinstance(cause, OmegaConfBaseException):
+        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+    return str(error).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -39,9 +40,13 @@ class Progress:
         self._shown = now
         done = values["steps_done"] / self._n_steps
         left = (now - self._started) * (1 - done) / done if done else float("nan")
-        line = f"{self._name}  {self._state(values)}  {left:.0f} s left"
-        # the live line is written over itself; \x1b[K clears what a longer one left behind
-        self._write(f"\r{line}\x1b[K" if self._live else f"{line}\n")
+        state = f"{self._state(values)}  {left:.0f} s left"
+        if not self._live:
+            self._write(f"{self._name}  {state}\n")
+            return
+        # a line that wraps could not be written over; \x1b[K clears what a longer one left
+        line = f"{state}  {self._name}"[: shutil.get_terminal_size().columns - 1]
+        self._write(f"\r{line}\x1b[K")
 
     def close(self, values: Mapping[str, Any], metric: str) -> None:
         """Say how the run ended."""

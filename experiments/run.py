@@ -5,27 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import sys
+import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from experiments.config import GROUPS, check_config, check_overrides, config_folder
+from experiments.choices import build, choice
+from experiments.config import (
+    GROUPS,
+    check_config,
+    check_overrides,
+    config_folder,
+    explain,
+)
 from experiments.progress import Progress
 from plastic.columns import is_execution
 from plastic.datasets import Dataset
 from plastic.engine import Network
-from plastic.errors import InvalidParameter, PlasticError
+from plastic.errors import PlasticError
 from plastic.policies import Policy
 from plastic.records import Recorder
 from plastic.training import Rows, Streams, train
 
 RESULTS_VERSION = 1
 """Part of every run's identity; raised when the same configuration gives other results."""
+
+FLUSH_SECONDS = 10.0
+"""Seconds of training after which tables are written again, for whoever kills the run."""
 
 failures: list[str] = []
 """What went wrong in the jobs of this process; the exit code tells."""
@@ -52,9 +67,9 @@ def run(config: DictConfig) -> Path:
     """
     check_config(config)
     streams = Streams.of(config.seed)
-    dataset: Dataset = build(config.dataset, rng=streams.split)
-    policy: Policy = build(config.policy)
-    optimizer, schedule = build(config.optimizer), build(config.schedule)
+    dataset: Dataset = build(config, "dataset", rng=streams.split)
+    policy: Policy = build(config, "policy")
+    optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     network = make_network(config, dataset, policy, streams)
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
@@ -66,35 +81,17 @@ def run(config: DictConfig) -> Path:
     with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
         recorder.finish(metric=dataset.metric)
         summary = Summary(network.topology.n_possible)
+        written = time.monotonic()
         for rows in steps:
             recorder.add(rows.table, rows.columns)
             summary.take(rows)
             recorder.finish(**summary.values)
             progress.show(summary.values)
+            if time.monotonic() - written > FLUSH_SECONDS:
+                recorder.flush()
+                written = time.monotonic()
     progress.close(summary.values, dataset.metric)
     return folder
-
-
-def build(node: DictConfig, **given: Any) -> Any:
-    """The object that a choice of a group describes.
-
-    Raises
-    ------
-    InvalidParameter
-        If it lacks a ``_target_``, or its target cannot be found or does not take it.
-    PlasticError
-        As its target raises.
-    """
-    parameters = {key: value for key, value in node.items() if key != "name"}
-    if "_target_" not in parameters:
-        raise InvalidParameter(f"a choice needs a _target_, got {parameters}")
-    try:
-        return instantiate(parameters, **given, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, PlasticError):
-            raise cause from None
-        raise InvalidParameter(str(error).partition("\nfull_key")[0]) from cause
 
 
 def make_network(
@@ -102,7 +99,8 @@ def make_network(
 ) -> Network:
     """The network that a run begins with."""
     topology = build(
-        config.wiring,
+        config,
+        "wiring",
         n_inputs=dataset.n_inputs,
         n_outputs=dataset.n_outputs,
         density=policy.begin(config.density),
@@ -130,12 +128,6 @@ def run_id(config: DictConfig) -> str:
     text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
     code = hashlib.sha256(text.encode()).hexdigest()[:10]
     return f"{choice(config.dataset)}-{choice(config.policy)}-s{config.seed}-{code}"
-
-
-def choice(node: DictConfig) -> str:
-    """Name of a choice; the last part of its target where it gives none."""
-    name: str = node.get("name") or str(node.get("_target_", "")).rpartition(".")[2]
-    return name
 
 
 def run_row(config: DictConfig) -> dict[str, Any]:
@@ -190,21 +182,41 @@ class Summary:
 def job(config: DictConfig) -> None:
     """One job of a Hydra run or sweep: a failure is told, and does not stop the others."""
     try:
-        run(config)
-    except PlasticError as error:
+        folder = run(config)
+    except (PlasticError, OSError) as error:
         failures.append(str(error))
         print(f"error: {error}", file=sys.stderr, flush=True)
+    except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
+        failures.append(repr(error))
+        traceback.print_exc()
+    else:
+        if HydraConfig.get().mode == RunMode.RUN:
+            print(what_next(folder))
+
+
+def what_next(folder: Path) -> str:
+    """Where the results of a single run are, and what to do with them."""
+    lines = [
+        f"Tables: {folder}",
+        f'In pandas: plastic.load_results("{folder.as_posix()}").convergence',
+        f"Compare the runs of its study: python -m experiments.compare {folder.parent}",
+    ]
+    if HydraConfig.get().sweeper.get("params"):
+        lines.append("This experiment is a sweep, and this was one run of it: add -m for all.")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Entry point of ``python -m experiments.run`` and ``plastic-run``."""
     logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
+    failures.clear()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
+    folder = str(config_folder())
     try:
         check_overrides(sys.argv[1:])
-    except InvalidParameter as error:
-        sys.exit(f"error: {error}")
-    folder = str(config_folder())
-    hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)()
+        hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)()
+    except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
+        sys.exit(f"error: {explain(error)}")
     if failures:
         sys.exit(f"error: {len(failures)} run(s) failed")
 

@@ -1,0 +1,107 @@
+"""What the tests of the runner share: composing, running, and a small study to look at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from experiments import compare as compare_program
+from experiments import run as run_program
+from experiments.config import config_folder
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def _compose(*overrides: str, folder: Path | None = None) -> DictConfig:
+    folder = folder or config_folder()
+    with initialize_config_dir(str(folder), job_name="run", version_base="1.3"):
+        return compose("config", list(overrides))
+
+
+def _command(program: str, *arguments: str, cwd: Path) -> Ended:
+    """Run a program of experiments/ in this process, which is faster than starting one."""
+    out, err = StringIO(), StringIO()
+    main = {"run": run_program.main, "compare": compare_program.main}[program]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        chdir(cwd),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", [program, *arguments])
+        patch.setenv("HYDRA_FULL_ERROR", "1")  # set by the program; restored by the patch
+        try:
+            code = main() or 0
+        except SystemExit as ended:
+            code = ended.code
+            if isinstance(code, str):  # as Python itself does
+                err.write(f"{code}\n")
+                code = 1
+    return Ended(code or 0, out.getvalue(), err.getvalue())
+
+
+def _process(*arguments: str, cwd: Path, **environment: str) -> Ended:
+    """Run ``python ...`` in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(autouse=True)
+def hydra_is_put_away() -> Iterator[None]:
+    """No test may see what another one left in Hydra's singletons."""
+    yield
+    GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture(scope="session")
+def config_of() -> Callable[..., DictConfig]:
+    """The configuration that a command line of overrides gives."""
+    return _compose
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., Ended]:
+    return _command
+
+
+@pytest.fixture(scope="session")
+def process() -> Callable[..., Ended]:
+    return _process
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small results/demo: two policies, two seeds, 60 steps."""
+    folder = tmp_path_factory.mktemp("demo")
+    arguments = ["study=demo", "policy=static,thompson", "seed=0,1", "steps=60"]
+    assert _command("run", "-m", *arguments, cwd=folder).code == 0
+    return folder
