@@ -50,7 +50,7 @@ class GradualMagnitude(Policy):
 
     def begin(self, density: float) -> float:
         """A dense start."""
-        self._density = density
+        self._density, self._final = density, {}
         return 1.0
 
     def steps(self, n_steps: int) -> NDArray[np.integer]:

@@ -91,6 +91,8 @@ class GradientGrowth:
 
 def _largest_gradients(view: NetworkView, block: Block, count: int, rng: Generator) -> Grown:
     best = Grown(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    if count == 0:
+        return best
     for sources, targets in view.missing(block):  # only the best so far are kept
         scores = np.abs(view.candidate_gradients(sources, targets))
         sources = np.concatenate([best.sources, sources])
@@ -149,8 +151,8 @@ def draw_missing(
         np.ones(len(slots)) if scores is None else np.maximum(scores, 1e-9)
         for slots, scores in ((block.sources, source_scores), (block.targets, target_scores))
     ]
-    # rejection is cheap while few of the pairs are taken
-    if len(block.sources) * len(block.targets) > max(CHUNK // 4, 64 * count):
+    # rejection is cheap, and finds enough, while few of the missing ones are wanted
+    if room > max(CHUNK // 4, 64 * count):
         return _draw_by_rejection(view, block, count, rng, weights)
     return _draw_by_gumbel(view, block, count, rng, weights)
 

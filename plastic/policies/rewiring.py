@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plastic.edits import Connect, Disconnect, Edit
 from plastic.engine import Statistics
+from plastic.policies.allocation import IN_PLACE, Allocation, Allotment
 from plastic.policies.base import Policy, Proposal
 from plastic.policies.growth import Array, Grown, Growth
 from plastic.policies.parts import PruneScore, UpdateSchedule, lowest
@@ -20,7 +21,7 @@ from plastic.signals import Block, NetworkView
 @final
 @dataclass
 class Rewiring(Policy):
-    """In every block, prune the connections of lowest score and grow as many others.
+    """Prune the connections of lowest score in every block, and grow as many others.
 
     What was just pruned is not grown again in the same update.  New connections start at
     weight zero, so growing changes no prediction, and with fresh optimizer state.
@@ -33,20 +34,25 @@ class Rewiring(Policy):
         Which missing connections are chosen.
     schedule : UpdateSchedule
         When, and how many.
+    allocation : Allocation
+        How the update is spread over the blocks; by default each keeps its number.
     """
 
     prune: PruneScore
     grow: Growth
     schedule: UpdateSchedule
+    allocation: Allocation = IN_PLACE
 
     @property
     def statistics(self) -> Statistics:
         """What prune score and growth rule need together."""
         one, other = self.prune.statistics, self.grow.statistics
-        return replace(
-            one,
+        return Statistics(
             saliency=one.saliency or other.saliency,
             moments=one.moments or other.moments,
+            every=(one if one.wanted else other).every,
+            rate=(one if one.saliency else other).rate,
+            discount=(one if one.moments else other).discount,
         )
 
     def steps(self, n_steps: int) -> NDArray[np.integer]:
@@ -57,18 +63,16 @@ class Rewiring(Policy):
         """Prune and grow the scheduled share of every block."""
         scores = self.prune(view, rng)
         share = self.schedule.share(view.step, view.n_steps)
-        wanted = [
-            (block, min(int(share * len(block.positions)), view.count_missing(block)))
-            for block in view.blocks
-        ]
+        allotments = self.allocation(view, scores, share)
+        wanted = [(b, a.grow) for b, a in zip(view.blocks, allotments, strict=True)]
         choice = self.grow(view, wanted, rng)
+        counts = _prune_counts(allotments, choice.grown)
         pruned = [
-            self._prune(view, block, scores, len(new), rng)
-            for block, new in zip(view.blocks, choice.grown, strict=True)
+            self._prune(view, block, scores, count, rng)
+            for block, count in zip(view.blocks, counts, strict=True)
         ]
-        return Proposal(
-            [*pruned, *(self._connect(view, new) for new in choice.grown)], choice.arms
-        )
+        grown = [self._connect(view, new) for new in choice.grown]
+        return Proposal([*pruned, *grown], choice.arms)
 
     def _prune(
         self, view: NetworkView, block: Block, scores: Array, count: int, rng: Generator
@@ -90,3 +94,17 @@ class Rewiring(Policy):
             reason=f"{self.grow.name} growth",
             scores=new.scores,
         )
+
+
+def _prune_counts(allotments: list[Allotment], grown: list[Grown]) -> list[int]:
+    """How many to prune in each block, so that no more go than were really grown."""
+    counts = []
+    for allotment, new in zip(allotments, grown, strict=True):
+        missed = allotment.grow - len(new)
+        counts.append(max(allotment.prune - missed, 0))
+    surplus = sum(counts) - sum(len(new) for new in grown)
+    for block, count in enumerate(counts):
+        less = min(max(surplus, 0), count)
+        counts[block] -= less
+        surplus -= less
+    return counts
