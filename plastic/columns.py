@@ -325,8 +325,8 @@ _PREFACE = (
 _TABLES = {
     "convergence": "A row for each evaluation and split.",
     "edits": "A row for each neuron and connection of the initial wiring, at step 0, and for\n"
-    "each that a policy proposed to edit.  `plastic.topology.replay` makes the structure at any\n"
-    "step from the accepted ones.",
+    "each that a policy proposed to edit.  From the accepted ones `plastic.topology.replay`\n"
+    "makes the structure at any step.",
     "arms": "A row for each arm of a bandit in each round.",
     "run": "A single row.  Below what is listed it has a column for every value of the\n"
     "configuration, under its dotted name, such as `policy.fraction`; lists are JSON.",

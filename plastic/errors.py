@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 
 class PlasticError(Exception):
@@ -45,6 +46,10 @@ class Diverged(PlasticError, ArithmeticError):
 
 class ResultsError(PlasticError, OSError):
     """A results folder cannot be written, or does not hold what was asked."""
+
+
+class ContractBroken(PlasticError, AssertionError):
+    """A policy does not keep a promise that every policy makes."""
 
 
 class ReadOnly(PlasticError, TypeError):
@@ -93,7 +98,7 @@ def check_range(
         raise InvalidParameter(f"{name} must lie in {left}{low}, {high}{right}, got {value!r}")
 
 
-def check_count(name: str, value: int, low: int = 1) -> None:
+def check_count(name: str, value: Any, low: int = 1) -> None:
     """Raise `InvalidParameter` unless `value` is a whole number of at least `low`.
 
     Examples

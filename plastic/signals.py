@@ -201,9 +201,11 @@ class NetworkView:
 
     def count_missing(self, block: Block) -> int:
         """How many connections `missing` yields in all."""
-        ranks = np.sort(self.structure.rank[block.sources])
-        room = np.searchsorted(ranks, self.structure.rank[block.targets]).sum()
-        return int(room) - len(block.positions)
+        structure = self.structure
+        ranks = np.sort(structure.rank[block.sources])
+        room = np.searchsorted(ranks, structure.rank[block.targets]).sum()
+        of_outputs = structure.kinds[structure.sources[block.positions]] == Kind.OUTPUT
+        return int(room - np.sum(~of_outputs))  # where outputs lead on, none is offered
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:
         """Whether pairs of slots could be connected: they are not, and respect the order."""
@@ -240,6 +242,8 @@ class NetworkView:
         if there.any():
             pair = self.structure.neuron_ids[[sources[there][0], targets[there][0]]]
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")
+        if not len(sources):  # nor is a pass to be paid for
+            return np.zeros(0)
         outputs, deltas = self.signals.outputs, self.signals.deltas
         n_samples = outputs.shape[1]
         self.bill.candidate_gradients += len(sources)

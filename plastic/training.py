@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from plastic.datasets import Dataset, recovered
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
-from plastic.errors import InvalidEdit, check_count
+from plastic.errors import InvalidEdit, InvalidParameter, check_count
 from plastic.policies import Outcome, Policy, Proposal
 from plastic.signals import NetworkView, step_flops
 from plastic.topology import Journal, Kind, Topology
@@ -181,7 +181,8 @@ class Training:
     def edit(self, journal: Journal) -> Iterator[Rows]:
         """Report on the last proposal, ask for the next one, and apply it."""
         started = time.perf_counter()
-        self._report()
+        reward_loss = self._reward_loss()  # before the edit, whose own effect counts, too
+        self._report(reward_loss)
         batch, train = self.batches.peek(), self.dataset.train
         view = NetworkView(self.network, train.X[batch], train.y[batch], self.n_steps)
         proposal = self.policy.propose(view, self.rng)
@@ -193,23 +194,25 @@ class Training:
             self.ledger.n_edits += len(rows["id"])
         except InvalidEdit as error:
             rows, refusal = edit_rows(step, proposal.edits), str(error)
-        self.trial = Trial(proposal, refusal, self._reward_loss())
+        self.trial = Trial(proposal, refusal, reward_loss)
         self.ledger.seconds += time.perf_counter() - started
         if len(rows["id"]):
             yield Rows("edits", rows | {"accepted": not refusal, "refusal": refusal})
         if proposal.arms:
             yield Rows("arms", {"step": step, **proposal.arms})
 
-    def _report(self) -> None:
+    def _report(self, reward_loss: float) -> None:
         trial = self.trial
         if trial is not None:
-            reward = trial.reward_loss - self._reward_loss()
+            reward = trial.reward_loss - reward_loss
             self.policy.observe(Outcome(trial.proposal, trial.refusal, reward))
 
     def _reward_loss(self) -> float:
         if not self.policy.wants_reward:
             return np.nan
-        return self.network.evaluate(self.dataset.reward.X, self.dataset.reward.y)[0]
+        reward = self.dataset.reward
+        self.ledger.flops += 2 * len(reward) * self.network.topology.n_connections
+        return self.network.evaluate(reward.X, reward.y)[0]
 
     def evaluate(self) -> Rows:
         """A row of the table of convergence for each split."""
@@ -284,7 +287,7 @@ def train(
     streams : Streams
         Those for batches and policy are used.
     n_steps : int
-        Mini-batches to learn from.
+        Mini-batches to learn from, those counted that the network has learned from already.
     batch_size : int
     evaluate_every : int
         Steps from one row of the table of convergence to the next; there is one at the start
@@ -297,21 +300,29 @@ def train(
 
     Raises
     ------
+    InvalidParameter
+        If a count is below 1, or the network has learned for `n_steps` already.
     Diverged
         If the loss is no longer a finite, bounded number.
     """
     check_count("n_steps", n_steps)
     check_count("evaluate_every", evaluate_every)
+    done = network.topology.step
+    if n_steps <= done:
+        raise InvalidParameter(
+            f"n_steps must be above the {done} steps that the network has learned for "
+            f"already, got {n_steps}"
+        )
     batches = Batches(len(dataset.train), batch_size, streams.batches)
     training = Training(
         network, dataset, policy, optimizer, schedule, batches, streams.policy, n_steps
     )
     journal = Journal(network.topology, remember=0)
-    asked = {int(step) for step in policy.steps(n_steps) if 0 < step < n_steps}
-    looked = {*range(evaluate_every, n_steps, evaluate_every), n_steps}
+    asked = {int(step) for step in policy.steps(n_steps) if step < n_steps}
+    looked = {*range(0, n_steps, evaluate_every), n_steps}
     yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
     yield training.evaluate()
-    for step in sorted(asked | looked):
+    for step in sorted(step for step in asked | looked if step > done):
         training.learn_until(step)
         if step in looked:  # before the edit: what was learned, not what is about to change
             yield training.evaluate()

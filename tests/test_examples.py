@@ -17,6 +17,11 @@ CLAIMS = {
         "as published                             0.936332",
         "The last two rows agree in every digit of every iteration.",
     ],
+    "03_your_own_policy.py": [
+        "BusyEnds keeps every promise of a policy",
+        "test accuracy on digits at density 0.02, 600 steps",
+        "BusyEnds is ahead of SET under both seeds",
+    ],
 }
 
 

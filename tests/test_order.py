@@ -113,6 +113,11 @@ def test_sorting_from_scratch_goes_by_generations():
     rank = sort_all(structure, none, none)
     generations = list(nx.topological_generations(graph_of(structure)))
     expected = [slot for generation in generations for slot in sorted(generation)]
+    feeds = np.diff(structure.out.indptr) > 0
+    dead_ends = {slot for slot in structure.outputs.tolist() if not feeds[slot]}
+    expected.sort(
+        key=lambda slot: slot in dead_ends
+    )  # stable: outputs that feed nothing go last
     np.testing.assert_array_equal(np.argsort(rank), expected)
 
 
@@ -137,3 +142,16 @@ def test_ranges_one_after_the_other():
     expected = [5, 6, 7, 8, 9, 3]
     np.testing.assert_array_equal(concatenated_ranges(starts, lengths), expected)
     assert len(concatenated_ranges(starts[:0], lengths[:0])) == 0
+
+
+def test_sorting_anew_leaves_outputs_open_to_all():
+    topology = Topology(1, 2)
+    hidden = np.arange(3, 3 + 80)
+    wild = np.random.default_rng(0).permutation(hidden)
+    into = Connect(np.zeros(80, int), hidden)
+    chain = Connect(wild[:-1], wild[1:])  # mostly against the order of birth
+    out_of = Connect([wild[-1]], [1])  # output 2 is left alone
+    topology.apply(AddNeurons(80, ids=hidden), into, chain, out_of)
+    structure = topology.structure
+    ranks = structure.rank[structure.slots_of([1, 2])]
+    assert sorted(ranks.tolist()) == [81, 82]

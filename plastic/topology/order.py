@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.topology.rebuild import concatenated_ranges
-from plastic.topology.structure import Structure
+from plastic.topology.structure import Kind, Structure
 
 ONE_BY_ONE = 64
 """Up to so many connections against the order are settled one at a time."""
@@ -121,6 +121,9 @@ def sort_all(
         ready = followers[waiting[followers] == 0]
     if ranked < structure.n_neurons:
         raise Cycle(*_on_cycle(structure, rank < 0, sources, targets))
+    # an output that leads nowhere goes last, so that any neuron may still come to feed it
+    last = (structure.kinds == Kind.OUTPUT) & (np.diff(index.indptr) == 0)
+    rank[np.lexsort((rank, last))] = np.arange(structure.n_neurons, dtype=np.int32)
     return rank
 
 

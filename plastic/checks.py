@@ -1,0 +1,344 @@
+"""The contract of a policy, as a function that anyone can run on a policy of their own.
+
+Each promise is a small function that looks for a breach on a `Case`: one policy on one of
+the `SETTINGS`.  `check_policy` goes through all of them and names the first that is broken.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.random import default_rng
+
+from plastic.columns import check_piece
+from plastic.datasets import Dataset, Split, from_arrays
+from plastic.edits import PruneNeurons
+from plastic.engine import SGD, Cosine, Network
+from plastic.errors import ContractBroken, InvalidEdit, InvalidParameter, check_count
+from plastic.policies import Policy
+from plastic.signals import NetworkView
+from plastic.topology import Topology
+from plastic.topology.wiring import dense, erk, random_dag
+from plastic.training import Rows, Streams, train
+
+OPTIMIZER = SGD(learning_rate=0.05, momentum=0.9)
+
+BATCH = 20
+
+LENGTHS = (2, 3, 10, 97, 1000)
+"""Training steps that a policy is asked to plan for."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A network and a task that policies are tried on.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    wiring : callable
+        As in `plastic.topology.wiring`.
+    density : float
+        That the run asks for.
+    n_inputs, n_outputs : int
+        Several outputs make it a classification, one a regression.
+    """
+
+    name: str
+    wiring: Callable[..., Topology]
+    density: float
+    n_inputs: int
+    n_outputs: int
+
+    def dataset(self, seed: int) -> Dataset:
+        """Random points, and what a random linear map says of them."""
+        rng = default_rng(seed)
+        X = rng.normal(size=(300, self.n_inputs))
+        y = X @ rng.normal(size=(self.n_inputs, self.n_outputs))
+        task = "regression"
+        if self.n_outputs > 1:
+            task, y = "classification", y.argmax(axis=1)
+        return from_arrays(self.name, X, y, rng, task=task, reward_size=100, test_size=100)
+
+
+SETTINGS = (
+    Setting("layers", partial(erk, hidden=[12, 8]), 0.3, 6, 3),
+    Setting("a graph with skip connections", partial(random_dag, n_hidden=12), 0.3, 6, 3),
+    Setting("three neurons", partial(random_dag, n_hidden=1, activation="tanh"), 0.7, 1, 1),
+    Setting("no room to grow", partial(dense, hidden=[6]), 1.0, 5, 2),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a policy has done to a network.
+
+    Parameters
+    ----------
+    topology : Topology
+        At the end.
+    n_allowed : int
+        Connections that the density asked for comes to, rounded up block by block.
+    rows : list of Rows
+        All that the run wrote.
+    """
+
+    topology: Topology
+    n_allowed: int
+    rows: list[Rows]
+
+    def pieces(self, table: str) -> list[dict[str, Any]]:
+        """What was written into a table, without the initial wiring."""
+        return [
+            rows.columns
+            for rows in self.rows
+            if rows.table == table and np.all(np.asarray(rows.columns["step"]) > 0)
+        ]
+
+    @property
+    def text(self) -> str:
+        """Edits and arms in full; of two runs, it is the same if they are."""
+        pieces = [*self.pieces("edits"), *self.pieces("arms")]
+        return repr([{k: np.asarray(v).tolist() for k, v in p.items()} for p in pieces])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A policy on a setting.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a new policy at each call.
+    setting : Setting
+    n_steps, seed : int
+    accepted : bool
+        Whether refused proposals count as a breach.
+    """
+
+    make: Callable[[], Policy]
+    setting: Setting
+    n_steps: int
+    seed: int
+    accepted: bool
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The task."""
+        return self.setting.dataset(self.seed)
+
+    @cached_property
+    def run(self) -> Run:
+        """The policy's run."""
+        return self.train(self.dataset)
+
+    def start(self, policy: Policy, streams: Streams) -> Network:
+        """The network that a run with this policy begins with."""
+        setting, dataset = self.setting, self.dataset
+        topology = setting.wiring(
+            setting.n_inputs,
+            setting.n_outputs,
+            policy.begin(setting.density),
+            streams.wiring,
+            output_activation=dataset.output_activation,
+        )
+        return Network(topology, dataset.loss).initialize(streams.weights)
+
+    def train(self, dataset: Dataset) -> Run:
+        """Another run, with a new policy."""
+        policy, streams = self.make(), Streams.of(self.seed)
+        network = self.start(policy, streams)
+        topology = network.topology
+        n_allowed = round(self.setting.density * topology.n_possible)
+        rows = train(
+            network, dataset, policy, OPTIMIZER, Cosine(), streams,
+            n_steps=self.n_steps, batch_size=BATCH, evaluate_every=self.n_steps,
+        )  # fmt: skip
+        return Run(topology, n_allowed + len(topology.blocks or [()]), list(rows))
+
+
+def check_policy(
+    make: Callable[[], Policy],
+    *,
+    accepted: bool = True,
+    settings: Sequence[Setting] = SETTINGS,
+    n_steps: int = 200,
+    seed: int = 0,
+) -> None:
+    """Hold a policy to its contract on several small networks.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a new policy at each call; a class whose fields have defaults will do.
+    accepted : bool
+        Whether the topology must take every proposal.
+    settings : sequence of Setting
+        Networks and tasks to try it on.
+    n_steps : int
+        Training steps of each run; enough for the policy to be asked a few times.
+    seed : int
+        Of everything random.
+
+    Raises
+    ------
+    ContractBroken
+        If a promise is broken; the message names the promise, the network and the breach.
+
+    Examples
+    --------
+    >>> from plastic.policies import Static, sparse_evolution
+    >>> check_policy(Static)
+    >>> check_policy(lambda: sparse_evolution(every=20))
+    """
+    check_count("n_steps", n_steps, low=2)
+    for setting in settings:
+        case = Case(make, setting, n_steps, seed, accepted)
+        for promise, find_breach in PROMISES.items():
+            where = f"a policy {promise}; on the network {setting.name!r} this one does not"
+            try:
+                breach = find_breach(case)
+            except Exception as error:
+                raise ContractBroken(f"{where}: {type(error).__name__}: {error}") from error
+            if breach:
+                raise ContractBroken(f"{where}: {breach}")
+
+
+def _fails(case: Case) -> str:
+    return "" if case.run.rows else "its run wrote nothing"
+
+
+def _asks_out_of_order(case: Case) -> str:
+    for n_steps in (*LENGTHS, case.n_steps):
+        steps = np.asarray(case.make().steps(n_steps))
+        whole = steps.ndim == 1 and (steps.dtype.kind in "iu" or not len(steps))
+        if not whole or not (np.diff([0, *steps, n_steps]) > 0).all():
+            return f"of {n_steps} steps it names {steps.tolist()}"
+    return ""
+
+
+def _exceeds_budget(case: Case) -> str:
+    n, allowed = case.run.topology.n_connections, case.run.n_allowed
+    return f"{n} connections at the end, at most {allowed} asked for" if n > allowed else ""
+
+
+def _prunes_ends(case: Case) -> str:
+    structure = case.run.topology.structure
+    ends = structure.neuron_ids[[*structure.inputs, *structure.outputs]]
+    for piece in case.run.pieces("edits"):
+        of_neurons = piece["id"][piece["kind"] == PruneNeurons.kind]
+        if (wrong := of_neurons[np.isin(of_neurons, ends)]).size:
+            return f"it proposes to prune neuron {wrong[0]} at step {piece['step'][0]}"
+    return ""
+
+
+def _is_refused(case: Case) -> str:
+    for piece in case.run.pieces("edits") if case.accepted else ():
+        if not np.all(piece["accepted"]):
+            return f"at step {piece['step'][0]}, {piece['refusal']}"
+    return ""
+
+
+def _gives_no_reason(case: Case) -> str:
+    for piece in case.run.pieces("edits"):
+        if not np.all(piece["reason"] != ""):
+            return f"an edit at step {piece['step'][0]} has none"
+    return ""
+
+
+def _writes_bad_arms(case: Case) -> str:
+    pulls: dict[str, int] = {}
+    for piece in case.run.pieces("arms"):
+        try:
+            rows = check_piece("arms", {"run_id": "check", **piece})
+        except InvalidParameter as error:
+            return str(error)
+        names = rows["arm"].tolist()
+        if len(set(names)) < len(names):
+            return f"an arm has two rows at step {rows['step'][0]}"
+        for name, count in zip(names, rows["pulls"].tolist(), strict=True):
+            if count < pulls.get(name, 0):
+                return f"pulls of arm {name!r} fall from {pulls.get(name, 0)} to {count}"
+            pulls[name] = count
+    return ""
+
+
+def _differs(case: Case) -> str:
+    same = case.train(case.dataset).text == case.run.text
+    return "" if same else f"two new policies differ under seed {case.seed}"
+
+
+def _sees_test_data(case: Case) -> str:
+    test = case.dataset.test
+    poisoned = replace(case.dataset, test=Split(10 - 3 * test.X[::-1], test.y[::-1]))
+    same = case.train(poisoned).text == case.run.text
+    return "" if same else "its proposals change with the test split"
+
+
+def _draws_elsewhere(case: Case) -> str:
+    def states() -> tuple[str, object]:
+        # looked at, not drawn from
+        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002
+
+    before = states()
+    case.train(case.dataset)
+    moved = [
+        name
+        for name, old, new in zip(("numpy.random", "random"), before, states(), strict=True)
+        if old != new
+    ]
+    return f"it moves the global state of {' and '.join(moved)}" if moved else ""
+
+
+def _writes(case: Case) -> str:
+    policy, streams = case.make(), Streams.of(case.seed)
+    network, split = case.start(policy, streams), case.dataset.train
+    for step in policy.steps(case.n_steps):
+        shape = (int(step) - network.topology.step, BATCH)
+        rows = streams.batches.integers(0, len(split), shape)
+        network.learn(split.X, split.y, rows, OPTIMIZER, statistics=policy.statistics)
+        before = _contents(network)
+        view = NetworkView(network, split.X[:BATCH], split.y[:BATCH], case.n_steps)
+        proposal = policy.propose(view, streams.policy)
+        after = _contents(network)
+        changed = [name for name in after if after[name] != before.get(name)]
+        if changed:
+            return f"{changed[0]} changes while it looks, at step {step}"
+        with suppress(InvalidEdit):
+            network.apply(*proposal.edits)
+    return ""
+
+
+def _contents(network: Network) -> dict[str, bytes]:
+    """Every bit of a network, by the name of the array."""
+    topology = network.topology
+    structure = topology.structure
+    arrays = {f.name: getattr(structure, f.name) for f in fields(structure)}
+    arrays |= {f"{name} of neurons": array for name, array in topology.neuron_columns.items()}
+    arrays |= {
+        f"{name} of connections": array for name, array in topology.connection_columns.items()
+    }
+    return {name: array.tobytes() for name, array in arrays.items()}
+
+
+PROMISES: dict[str, Callable[[Case], str]] = {
+    "works on any network": _fails,
+    "names its steps in ascending order, before the last": _asks_out_of_order,
+    "keeps the budget": _exceeds_budget,
+    "keeps inputs and outputs": _prunes_ends,
+    "proposes what the topology accepts": _is_refused,
+    "gives a reason for every edit": _gives_no_reason,
+    "writes well-formed rows of arms": _writes_bad_arms,
+    "proposes the same under the same seed": _differs,
+    "never sees test data": _sees_test_data,
+    "leaves the global random state alone": _draws_elsewhere,
+    "changes nothing but by its edits": _writes,
+}
+"""What a policy promises, and the function that looks for a breach: "" if there is none."""
