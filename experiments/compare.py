@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.progress import python_here
 from plastic.analysis import Results, compare, format_comparison, load_results, to_markdown
 from plastic.errors import PlasticError
 
 HINTS = """Try next:
-  python -m experiments.run study=first dataset=mnist1d policy=thompson density=0.05 seed=0
-  python -m experiments.run -m study=second dataset=wine policy=set,thompson seed=0,1,2
-  python -m experiments.compare results/second"""
+  {python} -m experiments.run study=first dataset=mnist1d policy=thompson density=0.05 seed=0
+  {python} -m experiments.run -m study=second dataset=wine policy=set,thompson seed=0,1,2
+  {python} -m experiments.compare results/second"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.csv:
         print(f"This comparison, every column of it: {arguments.csv}")
     if arguments.hints:
-        print("", HINTS, sep="\n")
+        print("", HINTS.format(python=python_here()), sep="\n")
     return 0
 
 

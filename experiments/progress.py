@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 EVERY_SECONDS = 0.2
@@ -13,6 +14,16 @@ EVERY_SECONDS = 0.2
 
 QUIET_SECONDS = 10.0
 """Seconds from one plain line to the next where there is no terminal."""
+
+
+def python_here() -> str:
+    """How to call this Python from the current folder: by path if it lies below, else by name.
+
+    A virtual environment that is not activated is not what ``python`` means.
+    """
+    here = Path.cwd()
+    program = Path(sys.executable)
+    return str(program.relative_to(here)) if program.is_relative_to(here) else "python"
 
 
 class Progress:

@@ -27,7 +27,7 @@ from experiments.config import (
     config_folder,
     explain,
 )
-from experiments.progress import Progress
+from experiments.progress import Progress, python_here
 from plastic.columns import is_execution
 from plastic.datasets import Dataset
 from plastic.engine import Network
@@ -71,6 +71,7 @@ def run(config: DictConfig) -> Path:
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     network = make_network(config, dataset, policy, streams)
+    network.prepare()
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
@@ -199,7 +200,7 @@ def what_next(folder: Path) -> str:
     lines = [
         f"Tables: {folder}",
         f'In pandas: plastic.load_results("{folder.as_posix()}").convergence',
-        f"Compare the runs of its study: python -m experiments.compare {folder.parent}",
+        f"Compare its study: {python_here()} -m experiments.compare {folder.parent}",
     ]
     if HydraConfig.get().sweeper.get("params"):
         lines.append("This experiment is a sweep, and this was one run of it: add -m for all.")

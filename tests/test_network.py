@@ -571,3 +571,15 @@ def test_shared_topology_is_seen_by_both():
     X, Y = random_data(30, 20)
     fast.learn(X, Y, random_rows(31, 10, 8, 20), SGD(0.1))
     np.testing.assert_allclose(nodes.predict(X), fast.predict(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["fast", "nodes"])
+def test_preparing_changes_nothing(engine):
+    network = random_network(3, engine=engine)
+    step = network.topology.step
+    before = network.weights.copy(), network.biases.copy(), set(network.topology.neuron_columns)
+    network.prepare()
+    after = network.weights, network.biases, set(network.topology.neuron_columns)
+    for one, other in zip(before, after, strict=True):
+        assert np.array_equal(one, other)
+    assert network.topology.step == step

@@ -121,3 +121,11 @@ def test_the_live_line_never_wraps(clock, monkeypatch):
     line = stream.getvalue().removeprefix("\r").removesuffix("\x1b[K")
     assert len(line) == 59
     assert line.startswith("step 50/100")
+
+
+def test_python_is_called_by_path_where_it_lies_below(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(progress.sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert progress.python_here() == ".venv/bin/python"
+    monkeypatch.setattr(progress.sys, "executable", "/elsewhere/bin/python3")
+    assert progress.python_here() == "python"

@@ -26,7 +26,9 @@ def blocks(page, language):
 
 def commands():
     """Each command line of the runners, in the documents or printed, as a list of words."""
-    texts = [block for page in PAGES for block in blocks(page, "sh")] + [HINTS]
+    texts = [block for page in PAGES for block in blocks(page, "sh")] + [
+        HINTS.format(python="python")
+    ]
     lines = [line for text in texts for line in text.splitlines() if PROGRAM in line]
     return [shlex.split(line.partition(PROGRAM)[2], comments=True) for line in lines]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from plastic.engine import kernels
 from plastic.engine.layout import Batches, Buffers, Graph, Parameters, Rule, Watch
-from plastic.engine.optimizers import Optimizer
+from plastic.engine.optimizers import SGD, Optimizer
 from plastic.engine.plan import plan_buffers, plan_graph
 from plastic.engine.results import LOSS_BOUND, Gradients, Signals
 from plastic.engine.simd import LANES
@@ -54,6 +55,17 @@ class FastEngine:
         self._graph: Graph
         self._buffers: dict[int, Buffers] = {}
         _say_compiling()
+
+    def prepare(self) -> None:
+        """Compile the kernels, or load them, on a network of two neurons."""
+        topology = Topology(1, 1)
+        topology.neuron_columns.add("bias", self._dtype)
+        topology.connection_columns.add("weight", self._dtype)
+        twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
+        X, rows = np.zeros((1, 1)), np.zeros((1, 1), np.int64)
+        twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics())
+        twin.predict(X)
+        twin.signals(X, X)
 
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
@@ -226,6 +238,7 @@ def _balanced(indptr: Array, parts: int) -> list[int]:
     return [0, *np.minimum(inner, len(indptr) - 1).tolist(), len(indptr) - 1]
 
 
+@cache
 def _say_compiling() -> None:
     """Say so where the kernels are about to be compiled, which takes a while."""
     cached = Path(kernels.learn.stats.cache_path or ".").glob("kernels.learn-*.nbi")

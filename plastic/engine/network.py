@@ -137,6 +137,10 @@ class Network:
         self.biases[:] = 0
         return self
 
+    def prepare(self) -> None:
+        """Compile the engine's kernels, or load them, so that no later timing includes it."""
+        self._engine.prepare()
+
     def predict(self, X: Array) -> Array:
         """Answers to samples.
 

@@ -50,6 +50,9 @@ class NodeEngine:
         self._nodes: list[Node] = []
         self._order: list[Node] = []
 
+    def prepare(self) -> None:
+        """Nothing: node objects need no preparation."""
+
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
         nodes = self._plan()

@@ -55,6 +55,9 @@ class Signals:
 class Engine(Protocol):
     """What computes: `plastic.engine.fast.FastEngine` or `plastic.engine.node.NodeEngine`."""
 
+    def prepare(self) -> None:
+        """Do what is done once per process."""
+
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
 
