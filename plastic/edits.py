@@ -8,9 +8,10 @@ back what was there, and how a later edit of the same call names a newborn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ Ids = Any  # int64 array; may be given as anything like it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Edit:
+class Edit(ABC):
     """What all edits have in common.
 
     Parameters
@@ -37,8 +38,9 @@ class Edit:
     reason: str = ""
     scores: NDArray[np.floating] | None = None
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise TypeError(f"{type(self).__name__} does not count its items")
+        """How many neurons or connections it names."""
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -49,6 +51,7 @@ class Edit:
             self._set(scores=_aligned("scores", np.asarray(self.scores, float), len(self)))
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class AddNeurons(Edit):
     """Add hidden neurons.
@@ -104,18 +107,17 @@ class AddNeurons(Edit):
 
 
 @dataclass(frozen=True, eq=False)
-class PruneNeurons(Edit):
-    """Prune hidden neurons, and every connection from and to them.
+class Removal(Edit):
+    """What taking away neurons and taking away connections have in common.
 
     Parameters
     ----------
     ids : int array, shape (n,)
-        The neurons.
+        What goes.
     keep_stranded : bool
         Whether neurons that lose their last way in or out by it may stay.
     """
 
-    kind: ClassVar[str] = "prune_neuron"
     ids: Ids
     keep_stranded: bool = False
 
@@ -127,6 +129,23 @@ class PruneNeurons(Edit):
         return len(self.ids)
 
 
+@final
+@dataclass(frozen=True, eq=False)
+class PruneNeurons(Removal):
+    """Prune hidden neurons, and every connection from and to them; see `Removal`."""
+
+    kind: ClassVar[str] = "prune_neuron"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Disconnect(Removal):
+    """Remove connections; see `Removal`."""
+
+    kind: ClassVar[str] = "disconnect"
+
+
+@final
 @dataclass(frozen=True, eq=False)
 class Connect(Edit):
     """Add connections.
@@ -172,30 +191,6 @@ class Connect(Edit):
         return len(self.sources)
 
 
-@dataclass(frozen=True, eq=False)
-class Disconnect(Edit):
-    """Remove connections.
-
-    Parameters
-    ----------
-    ids : int array, shape (n,)
-        The connections.
-    keep_stranded : bool
-        Whether neurons that lose their last way in or out by it may stay.
-    """
-
-    kind: ClassVar[str] = "disconnect"
-    ids: Ids
-    keep_stranded: bool = False
-
-    def __post_init__(self) -> None:
-        self._set(ids=_ids(self.ids))
-        self._check_scores()
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
 def _ids(values: ArrayLike) -> Ids:
     array = np.atleast_1d(np.asarray(values))
     if array.size == 0:
@@ -229,8 +224,3 @@ def _codes(activations: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def _columns(columns: Mapping[str, Any], n: int) -> dict[str, NDArray[Any]]:
     return {name: _aligned(name, np.asarray(values), n) for name, values in columns.items()}
-
-
-def count_items(edits: Sequence[Edit]) -> int:
-    """How many neurons and connections these edits name together."""
-    return sum(len(edit) for edit in edits)

@@ -10,7 +10,7 @@ from topologies import (
     without_counters,
 )
 
-from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
+from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons, Removal
 from plastic.errors import CycleError, InvalidEdit, InvalidNetwork, InvalidParameter
 from plastic.topology import Kind, Topology
 from plastic.topology.columns import Columns
@@ -124,7 +124,7 @@ class TestRefusals:
             ([AddNeurons(1, ids=[-1])], "a neuron id must not be negative, got -1"),
             ([AddNeurons(2, ids=[7, 7])], "neuron 7 is named twice in one edit"),
             ([AddNeurons(1, "softmax")], "softmax joins the output neurons; a hidden neuron"),
-            ([Edit(reason="none")], "not an edit: Edit"),
+            ([Removal([1])], "not an edit: Removal"),
             (["prune"], "not an edit: 'prune'"),
         ],
     )
