@@ -61,11 +61,12 @@ class Setting:
         """Random points, and what a random linear map says of them."""
         rng = default_rng(seed)
         X = rng.normal(size=(300, self.n_inputs))
-        y = X @ rng.normal(size=(self.n_inputs, self.n_outputs))
-        task = "regression"
-        if self.n_outputs > 1:
-            task, y = "classification", y.argmax(axis=1)
-        return from_arrays(self.name, X, y, rng, task=task, reward_size=100, test_size=100)
+        said = X @ rng.normal(size=(self.n_inputs, self.n_outputs))
+        sizes: dict[str, Any] = {"reward_size": 100, "test_size": 100}
+        if self.n_outputs == 1:
+            return from_arrays(self.name, X, said, rng, task="regression", **sizes)
+        classes = said.argmax(axis=1)
+        return from_arrays(self.name, X, classes, rng, task="classification", **sizes)
 
 
 SETTINGS = (
