@@ -166,7 +166,8 @@ def _draw_by_gumbel(
     pairs = list(view.missing(block))
     sources, targets = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
     keys = logs[0][sources] + logs[1][targets] + 0.5 * rng.gumbel(size=len(sources))
-    chosen = np.argsort(-keys, kind="stable")[:count]
+    chosen = np.argpartition(-keys, count - 1)[:count]  # sorting all of them would cost more
+    chosen = chosen[np.argsort(-keys[chosen])]
     return sources[chosen], targets[chosen]
 
 
