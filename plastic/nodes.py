@@ -303,7 +303,9 @@ class Neuron(Node):
 
     def weighted_sum(self) -> Values:
         """Bias and weighted outputs, as the input nodes hold them, added up."""
-        total = np.dot(self._weights, [held(node, "output") for node in self.input_nodes])
+        inputs = zip(self._weights, self.input_nodes, strict=True)
+        # one after the other, so that a last connection of weight zero changes not one bit
+        total = sum((weight * held(node, "output") for weight, node in inputs), start=0.0)
         return total if self.bias is None else total + self.bias
 
     def dot_product(self) -> Values:
