@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from plastic.datasets.base import Dataset
 from plastic.datasets.preparing import from_parts
@@ -100,6 +99,8 @@ def published_signals() -> tuple[Array, NDArray[np.int64]]:
     >>> y[:4], X[0, :3].round(4)
     (array([2, 6, 4, 5]), array([-0.332 , -0.4719, -0.7787]))
     """
+    from scipy.ndimage import gaussian_filter1d  # a seventh of a second for who needs it
+
     # the published data were drawn from numpy's legacy generator; this is one of our own
     random = np.random.RandomState(PUBLISHED_SEED)
     digits = np.repeat(np.arange(10), N_A_CLASS)

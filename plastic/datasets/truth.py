@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from plastic.datasets.base import Truth
 from plastic.errors import InvalidData
@@ -93,6 +92,8 @@ def truth_recall(truth: Truth, inputs: ArrayLike, neurons: ArrayLike) -> float:
     >>> round(truth_recall(truth, [0, 2], [5, 5]), 3)
     0.333
     """
+    from scipy.optimize import linear_sum_assignment  # an eighth of a second for who needs it
+
     pairs = _pairs(truth, inputs, neurons)
     n_true = int(truth.connections.sum())
     if n_true == 0:
