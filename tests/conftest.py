@@ -98,6 +98,16 @@ def process() -> Callable[..., Ended]:
     return _process
 
 
+@pytest.fixture
+def do(config_of: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., Path]:
+    """Run a configuration of these overrides; its folder."""
+
+    def do(*overrides: str, where: Path = tmp_path) -> Path:
+        return run_program.run(config_of(*overrides, f"results_dir={where}"))
+
+    return do
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small results/demo: two policies, two seeds, 60 steps."""

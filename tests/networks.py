@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.activations import ACTIVATIONS, relu
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
-from plastic.engine import Network
+from plastic.engine import SGD, Adam, Network, Statistics
 from plastic.topology import Topology
 
 HIDDEN = ("sigmoid", "tanh", "relu", "identity")
@@ -19,6 +19,9 @@ PAIRS = (
     ("softmax", "cross_entropy"),
     ("sigmoid", "cross_entropy"),
 )
+ENGINES = ("fast", "nodes")
+OPTIMIZERS = (SGD(0.05, momentum=0.9, weight_decay=1e-3), Adam(0.01, weight_decay=0.01))
+WATCHED = Statistics(saliency=True, moments=True, every=2)
 
 
 def random_topology(seed, hidden="mixed", output="softmax", n_inputs=4, n_hidden=10):

@@ -1,45 +1,28 @@
-"""Laws of a network: its face, its errors, its edits, and the way to node objects and back."""
+"""Laws of a network: how it is made, what data it takes, and what it refuses."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from networks import (
+    ENGINES,
+    OPTIMIZERS,
     PAIRS,
+    WATCHED,
     assert_same_columns,
-    columns_by_id,
     random_data,
     random_network,
     random_rows,
     random_topology,
 )
 
-from plastic.activations import relu, tanh
-from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
-from plastic.engine import SGD, Adam, Network, Statistics
+from plastic.activations import relu
+from plastic.edits import Connect
+from plastic.engine import SGD, Adam, Network
 from plastic.engine.results import LOSS_BOUND
-from plastic.errors import (
-    Diverged,
-    InvalidData,
-    InvalidEdit,
-    InvalidNetwork,
-    InvalidParameter,
-)
-from plastic.nodes import (
-    Neuron,
-    OnlyValueNode,
-    connect_layer_forward,
-    identity,
-    sigmoid,
-    softmax,
-    softmax_layer,
-)
+from plastic.errors import Diverged, InvalidData, InvalidNetwork, InvalidParameter
 from plastic.topology import Topology
 from plastic.topology.wiring import dense, erk
-
-ENGINES = ("fast", "nodes")
-WATCHED = Statistics(saliency=True, moments=True, every=2)
-OPTIMIZERS = (SGD(0.05, momentum=0.9, weight_decay=1e-3), Adam(0.01, weight_decay=0.01))
 
 
 def small_network(output="sigmoid", loss="mse", **options):
@@ -48,7 +31,7 @@ def small_network(output="sigmoid", loss="mse", **options):
     return Network(topology, loss, **options)
 
 
-# ---------------------------------------------------------------------------- making one
+# ---------------------------------------------------------------------------------- making one
 
 
 @pytest.mark.parametrize(
@@ -139,7 +122,7 @@ def test_without_biases_none_is_used_or_learned(optimizer):
     np.testing.assert_allclose(*answers, atol=1e-10)
 
 
-# ------------------------------------------------------------------------------- its data
+# ------------------------------------------------------------------------------------ its data
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -245,7 +228,7 @@ def test_evaluate_is_the_loss_of_the_answers(output, loss):
     assert value == pytest.approx(expected, rel=1e-12)
 
 
-# ---------------------------------------------------------------------------- divergence
+# ---------------------------------------------------------------------------------- divergence
 
 
 @pytest.mark.parametrize("optimizer", [SGD(30.0), Adam(1e4)], ids=repr)
@@ -288,271 +271,7 @@ def test_a_loss_that_is_no_number_is_seen(output, loss, threads):
     assert network.topology.step == 0
 
 
-# ---------------------------------------------------------------------------------- edits
-
-
-def trained(seed, optimizer, **options):
-    X, Y = random_data(seed, 50)
-    network = random_network(seed, "tanh", **options)
-    network.learn(X, Y, random_rows(seed, 20, 33, 50), optimizer, statistics=WATCHED)
-    return network, X, Y
-
-
-def some_edits(topology):
-    """Edits of all kinds at once, among them a newborn with given weights."""
-    structure = topology.structure
-    hidden = structure.neuron_ids[structure.kinds == 1]
-    pruned, newborn = hidden[3], topology.next_neuron_id
-    ends = structure.neuron_ids[structure.sources], structure.neuron_ids[structure.targets]
-    alive = structure.connection_ids[(ends[0] != pruned) & (ends[1] != pruned)]
-    return (
-        Disconnect(alive[[2, 5, 11]], keep_stranded=True),
-        PruneNeurons([pruned], keep_stranded=True),
-        AddNeurons(2, [tanh.code, relu.code], keep_stranded=True),
-        Connect([0, newborn, newborn + 1], [newborn, newborn + 1, 5]),
-        Connect([0], [6], columns={"weight": np.array([0.25])}),
-    )
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_survivors_keep_everything_and_newborns_start_fresh(optimizer, engine, dtype):
-    network, *_ = trained(14, optimizer, engine=engine, dtype=dtype)
-    before = columns_by_id(network.topology)
-    kept = {"weight", "saliency", *filter(None, optimizer.slots)}
-    assert kept <= {name for what, name in before if what == "connection"}
-    network.apply(*some_edits(network.topology))
-    after = columns_by_id(network.topology)
-    assert set(after) == set(before)
-    for key, values in after.items():
-        newborns = {i: value for i, value in values.items() if i not in before[key]}
-        assert {i: before[key][i] for i in values if i in before[key]} == {
-            i: value for i, value in values.items() if i in before[key]
-        }
-        assert len(newborns) == (2 if key[0] == "neuron" else 4)
-        if key == ("connection", "weight"):  # the last was given one
-            assert newborns.pop(max(newborns)) == np.array(0.25, dtype).tobytes()
-        assert not any(b"".join(newborns.values()))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_grown_at_zero_changes_no_prediction(engine, dtype):
-    network, X, _ = trained(15, SGD(0.1), engine=engine, dtype=dtype)
-    before = network.predict(X)
-    newborn = network.topology.next_neuron_id
-    network.apply(
-        AddNeurons(1, "tanh", keep_stranded=True),
-        Connect([0, 1], [newborn] * 2, columns={"weight": np.array([0.7, -0.3])}),
-        Connect([newborn, newborn, newborn], [4, 5, 6]),
-        Connect([0], [4]),
-    )
-    if engine == "fast":
-        assert network.predict(X).tobytes() == before.tobytes()
-    else:  # node objects leave sums to BLAS, where one more term may round otherwise
-        np.testing.assert_allclose(network.predict(X), before, rtol=1e-14)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_undo_brings_everything_back(optimizer, engine, dtype):
-    network, X, Y = trained(16, optimizer, engine=engine, dtype=dtype)
-    twin, *_ = trained(16, optimizer, engine=engine, dtype=dtype)
-    before, columns = network.predict(X), columns_by_id(network.topology)
-    undo = network.apply(*some_edits(network.topology))
-    assert network.predict(X).tobytes() != before.tobytes()
-    network.apply(*undo)
-    assert network.predict(X).tobytes() == before.tobytes()
-    assert columns_by_id(network.topology) == columns
-    for one in (network, twin):  # as if nothing had been
-        one.learn(X, Y, random_rows(17, 5, 8, 50), optimizer, statistics=WATCHED)
-    assert columns_by_id(network.topology) == columns_by_id(twin.topology)
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_engines_agree_across_edits(optimizer):
-    fast, X, Y = trained(18, optimizer, engine="fast")
-    nodes, *_ = trained(18, optimizer, engine="nodes")
-    for network in (fast, nodes):
-        network.apply(*some_edits(network.topology))
-    rows = random_rows(19, 30, 33, 50)
-    losses = [n.learn(X, Y, rows, optimizer, statistics=WATCHED) for n in (fast, nodes)]
-    np.testing.assert_allclose(losses[0], losses[1], atol=1e-9)
-    assert_same_columns(fast.topology, nodes.topology, tolerance=1e-9)
-    if "adam_age" in fast.topology.connection_columns:
-        ages = fast.topology.connection_columns["adam_age"]
-        ids = fast.topology.structure.connection_ids
-        assert set(ages[np.argsort(ids)[-4:]]) == {30}
-        assert set(ages[np.argsort(ids)[:-4]]) == {50}
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_refused_edit_changes_nothing(engine):
-    network, X, _ = trained(20, SGD(0.1), engine=engine)
-    before, columns = network.predict(X), columns_by_id(network.topology)
-    edits = some_edits(network.topology)
-    with pytest.raises(InvalidEdit, match="there is no neuron 999"):
-        network.apply(*edits, Connect([999], [5]))
-    assert columns_by_id(network.topology) == columns
-    assert network.predict(X).tobytes() == before.tobytes()
-
-
-# --------------------------------------------------------------- to node objects and back
-
-
-def random_nodes(seed, output=identity, biases=True):
-    """A random graph of node objects with skip connections, made without a topology."""
-    rng = np.random.default_rng(seed)
-    values = [OnlyValueNode(0.0) for _ in range(3)]
-    kinds = rng.choice(["sigmoid", "tanh", "relu", "identity"], 7)
-    hidden = [Neuron(kind, rng.normal() if biases else None, rng) for kind in kinds]
-    outputs = [Neuron(output, rng.normal() if biases else None, rng) for _ in range(2)]
-    nodes = [*values, *hidden]
-    for position, neuron in enumerate(hidden, start=3):
-        for source in rng.choice(position, size=rng.integers(1, position), replace=False):
-            nodes[source].connect_forward(neuron)
-    for neuron in outputs:
-        for source in rng.permutation(len(nodes))[:6]:
-            nodes[source].connect_forward(neuron)
-    for node in values:
-        if not node.output_nodes:
-            node.connect_forward(outputs[0])
-    if output is softmax:
-        softmax_layer(outputs)
-    elif seed % 2:
-        outputs[1].connect_forward(outputs[0])
-    return values, outputs
-
-
-def answers_of(values, outputs, X):
-    for node, column in zip(values, X.T, strict=True):
-        node.input_value = column
-    answers = [np.broadcast_to(neuron.get_output(), len(X)) for neuron in outputs]
-    return np.stack(answers, axis=1)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("biases", [True, False])
-@pytest.mark.parametrize("output", [identity, sigmoid, softmax])
-def test_round_trip_of_random_nodes(output, biases, engine):
-    X, _ = random_data(21, 40, n_inputs=3)
-    for seed in range(6):
-        values, outputs = random_nodes(seed, output, biases)
-        expected = answers_of(values, outputs, X)
-        network = Network.from_nodes(outputs, inputs=values, engine=engine)
-        assert network.use_biases == biases
-        np.testing.assert_allclose(network.predict(X), expected, atol=1e-12)
-        back = network.to_nodes()
-        np.testing.assert_allclose(answers_of(*back, X), expected, atol=1e-12)
-        assert all((neuron.bias is not None) == biases for neuron in back[1])
-        again = Network.from_nodes(back[1], inputs=back[0])
-        np.testing.assert_allclose(again.predict(X), expected, atol=1e-12)
-        assert again.topology.n_connections == network.topology.n_connections
-
-
-@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
-def test_to_nodes_answers_as_the_network(output):
-    X, _ = random_data(22, 40)
-    for seed in range(30, 34):
-        network = random_network(seed, output=output)
-        values, outputs = network.to_nodes()
-        assert len(values) == 4
-        np.testing.assert_allclose(
-            answers_of(values, outputs, X), network.predict(X), atol=1e-12
-        )
-
-
-def test_to_nodes_is_a_copy():
-    network = random_network(23)
-    X, _ = random_data(24, 5)
-    before = network.predict(X)
-    _, outputs = network.to_nodes()
-    outputs[0].weights[0] += 1
-    outputs[0].bias = 9.0
-    assert np.array_equal(network.predict(X), before)
-
-
-def test_inputs_by_default_are_those_depended_on():
-    values, outputs = random_nodes(1)
-    network = Network.from_nodes(outputs)
-    assert network.topology.n_inputs == 3
-    idle = OnlyValueNode(0.0)
-    wider = Network.from_nodes(outputs, inputs=[idle, *values])
-    X, _ = random_data(25, 4, n_inputs=4)
-    np.testing.assert_allclose(
-        wider.predict(X), answers_of(values, outputs, X[:, 1:]), atol=1e-12
-    )
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_the_network_of_the_post_trains_the_same(engine):
-    values = [OnlyValueNode(0), OnlyValueNode(1)]
-    rng = np.random.default_rng(26)
-    hidden, (last,) = [Neuron(rng=rng), Neuron(rng=rng)], [Neuron(rng=rng)]
-    connect_layer_forward(values, hidden)
-    connect_layer_forward(hidden, [last])
-    network = Network.from_nodes([last], inputs=values, engine=engine)
-    X = np.array([[0.0, 1.0]])
-    np.testing.assert_allclose(network.predict(X), last.get_output(), atol=1e-12)
-    for _ in range(100):
-        last.output_delta_function(1)
-        last.backpropagate(1)
-    network.learn(X, [[1.0]], np.zeros((100, 1), int), SGD(1.0, momentum=0.0))
-    assert last.get_output() > 0.8
-    np.testing.assert_allclose(network.predict(X), last.get_output(), atol=1e-12)
-    _, (trained_last,) = network.to_nodes()
-    np.testing.assert_allclose(trained_last.weights, last.weights, atol=1e-12)
-
-
-def test_some_biases_are_refused():
-    values, outputs = random_nodes(2)
-    outputs[0].bias = None
-    with pytest.raises(InvalidNetwork, match=r"1 of \d neurons have no bias; give all one"):
-        Network.from_nodes(outputs, inputs=values)
-
-
-def test_a_missing_or_doubled_input_is_refused():
-    values, outputs = random_nodes(3)
-    with pytest.raises(InvalidNetwork, match="an input that is not among the inputs"):
-        Network.from_nodes(outputs, inputs=values[1:])
-    with pytest.raises(InvalidNetwork, match="an input is named twice"):
-        Network.from_nodes(outputs, inputs=[*values, values[0]])
-
-
-def test_outputs_that_make_no_network_are_refused():
-    values, outputs = random_nodes(4)
-    with pytest.raises(InvalidNetwork, match="one or more different neurons"):
-        Network.from_nodes([])
-    with pytest.raises(InvalidNetwork, match="one or more different neurons"):
-        Network.from_nodes([outputs[0], outputs[0]])
-    with pytest.raises(InvalidNetwork, match="an output must be a neuron"):
-        Network.from_nodes([*outputs, values[0]])
-
-
-def test_softmax_outputs_are_one_layer():
-    value, bias = OnlyValueNode(1.0), 0.0
-    neurons = [Neuron(softmax, bias) for _ in range(5)]
-    connect_layer_forward([value], neurons)
-    softmax_layer(neurons[:2])
-    softmax_layer(neurons[2:4])
-    plain = Neuron(identity, bias)
-    value.connect_forward(plain)
-    assert Network.from_nodes(neurons[1::-1]).predict([[1.0]]).sum() == pytest.approx(1)
-    for outputs in (neurons[:4], neurons[:1], neurons[4:], [*neurons[:2], plain]):
-        with pytest.raises(InvalidNetwork, match="all neurons of one softmax_layer"):
-            Network.from_nodes(outputs)
-
-
-def test_from_nodes_checks_loss_and_options():
-    values, outputs = random_nodes(5)
-    with pytest.raises(InvalidNetwork, match="cross_entropy needs"):
-        Network.from_nodes(outputs, inputs=values, loss="cross_entropy")
-    with pytest.raises(InvalidParameter, match="engine must be"):
-        Network.from_nodes(outputs, inputs=values, engine="slow")
-    single = Network.from_nodes(outputs, inputs=values, dtype="float32")
-    assert single.weights.dtype == np.float32
+# ------------------------------------------------------------------------------------- its use
 
 
 def test_a_dense_network_learns_xor():

@@ -5,7 +5,7 @@ import numpy as np
 
 from plastic.activations import BY_CODE
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
-from plastic.topology import Kind
+from plastic.topology import Kind, Topology
 from plastic.topology.wiring import random_dag
 
 ARRAYS = (
@@ -13,6 +13,7 @@ ARRAYS = (
     "indptr", "sources", "connection_ids",
 )  # fmt: skip
 DTYPES = ("int64", "int8", "int8", "int32", "int32", "int64", "int32", "int64")
+SEEDS = (0, 1, 2)
 
 
 def snapshot(topology):
@@ -118,3 +119,27 @@ def random_topology(seed, n_inputs=6, n_outputs=3, n_hidden=40, density=0.3):
     topology.step = 20
     topology.apply(Disconnect(lost, keep_stranded=True))
     return topology
+
+
+def two_in_a_row():
+    """Inputs 0 and 1, outputs 2 and 3, hidden neurons 4 and 5 in a row between them."""
+    topology = Topology(2, 2)
+    topology.connection_columns.add("weight", np.float32)
+    topology.apply(AddNeurons(2), Connect([0, 4, 5, 1], [4, 5, 2, 3]))
+    return topology
+
+
+def random_batch(topology, rng):
+    """Edits of all four kinds that go through together."""
+    structure = topology.structure
+    hidden = structure.neuron_ids[structure.kinds == Kind.HIDDEN]
+    pruned, kept = np.split(rng.permutation(hidden), [3])
+    cut = rng.choice(structure.connection_ids, 15, replace=False)
+    born = topology.next_neuron_id + np.arange(2)
+    outputs = structure.neuron_ids[structure.outputs]
+    return (
+        Disconnect(cut, keep_stranded=True),
+        PruneNeurons(pruned, keep_stranded=True),
+        AddNeurons(2, "tanh", columns={"bias": rng.normal(size=2)}),
+        Connect([0, 1, *born, born[0]], [*born, *outputs[:2], kept[0]]),
+    )

@@ -1,0 +1,24 @@
+"""What the tests of whole runs share: small configurations, and ways to read their tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.config import config_folder
+from plastic.records import COLUMNS
+
+SMALL = ["dataset=wine", "wiring.hidden=[8,6]", "density=0.3", "steps=40", "evaluate_every=15"]
+OFTEN = ["policy.every=7"]
+FILES = {"config.yaml", *(f"{table}.parquet" for table in COLUMNS)}
+
+
+def names_in(group):
+    return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
+
+
+def tables_of(folder):
+    return {table: pd.read_parquet(folder / f"{table}.parquet") for table in COLUMNS}
+
+
+def the_row(folder):
+    return tables_of(folder)["run"].iloc[0]
