@@ -161,7 +161,7 @@ def test_broken_idx_files_are_refused_by_name(tmp_path, content, message):
     assert str(path) in str(caught.value)
 
 
-WHOLE = gzip.compress(idx(np.arange(24).reshape(2, 3, 4)))
+WHOLE = gzip.compress(idx(np.arange(24).reshape(2, 3, 4)), mtime=0)
 
 
 @pytest.mark.parametrize("content", [WHOLE[:-6], WHOLE[:20], WHOLE[1:], b"no gzip"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from plastic.edits import Disconnect, Edit
+from plastic.edits import Disconnect
 from plastic.errors import check_count, check_range
 from plastic.policies.base import Policy, Proposal
 from plastic.policies.parts import lowest
@@ -62,21 +62,21 @@ class GradualMagnitude(Policy):
         """Prune each block down to its count for this step."""
         last = self.steps(view.n_steps)[-1]
         left = (1 - min(1.0, view.step / last)) ** 3
-        edits: list[Edit] = []
+        blocks = {block.name: block.positions for block in view.blocks}
+        scores = np.abs(view.weights)
+        gone = []
         for name, (first, final_count) in self._counts(view).items():
-            block = next(block for block in view.blocks if block.name == name)
+            held = blocks[name]
             keep = final_count + round((first - final_count) * left)
-            scores = np.abs(view.weights[block.positions])
-            gone = block.positions[lowest(scores, max(len(scores) - keep, 0), rng)]
-            edits.append(
-                Disconnect(
-                    view.structure.connection_ids[gone],
-                    keep_stranded=True,
-                    reason="low magnitude",
-                    scores=np.abs(view.weights[gone]),
-                )
-            )
-        return Proposal(edits)
+            gone.append(held[lowest(scores[held], max(len(held) - keep, 0), rng)])
+        pruned = np.concatenate(gone)
+        edit = Disconnect(
+            view.structure.connection_ids[pruned],
+            keep_stranded=True,
+            reason="low magnitude",
+            scores=scores[pruned],
+        )
+        return Proposal([edit])
 
     def _counts(self, view: NetworkView) -> dict[str, tuple[int, int]]:
         """Connections of each block at first and at last; settled at the first call."""

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from plastic.edits import Connect, Disconnect, Edit
+from plastic.edits import Connect, Disconnect
 from plastic.engine import Statistics
 from plastic.policies.allocation import IN_PLACE, Allocation, Allotment
 from plastic.policies.base import Policy, Proposal
-from plastic.policies.growth import Array, Grown, Growth
+from plastic.policies.growth import Grown, Growth
 from plastic.policies.parts import PruneScore, UpdateSchedule, lowest
-from plastic.signals import Block, NetworkView
+from plastic.signals import NetworkView
 
 
 @final
@@ -67,33 +67,26 @@ class Rewiring(Policy):
         wanted = [(b, a.grow) for b, a in zip(view.blocks, allotments, strict=True)]
         choice = self.grow(view, wanted, rng)
         counts = _prune_counts(allotments, choice.grown)
-        pruned = [
-            self._prune(view, block, scores, count, rng)
-            for block, count in zip(view.blocks, counts, strict=True)
-        ]
-        grown = [self._connect(view, new) for new in choice.grown]
-        return Proposal([*pruned, *grown], choice.arms)
-
-    def _prune(
-        self, view: NetworkView, block: Block, scores: Array, count: int, rng: Generator
-    ) -> Edit:
-        held = block.positions
-        gone = held[lowest(scores[held], count, rng)]
-        return Disconnect(
+        held = [block.positions for block in view.blocks]
+        gone = np.concatenate(
+            [at[lowest(scores[at], n, rng)] for at, n in zip(held, counts, strict=True)]
+        )
+        ids = view.structure.neuron_ids
+        sources, targets, worth = (
+            np.concatenate([getattr(new, part) for new in choice.grown])
+            for part in ("sources", "targets", "scores")
+        )
+        # one edit of each kind for all blocks: the arrays are made anew for every edit
+        pruned = Disconnect(
             view.structure.connection_ids[gone],
             keep_stranded=True,  # what lost its last connection may get another one
             reason=f"low {self.prune.name}",
             scores=scores[gone],
         )
-
-    def _connect(self, view: NetworkView, new: Grown) -> Edit:
-        ids = view.structure.neuron_ids
-        return Connect(
-            ids[new.sources],
-            ids[new.targets],
-            reason=f"{self.grow.name} growth",
-            scores=new.scores,
+        grown = Connect(
+            ids[sources], ids[targets], reason=f"{self.grow.name} growth", scores=worth
         )
+        return Proposal([pruned, grown], choice.arms)
 
 
 def _prune_counts(allotments: list[Allotment], grown: list[Grown]) -> list[int]:
