@@ -75,7 +75,8 @@ def format_comparison(frame: pd.DataFrame) -> str:
         cells = _cells(rows, by)
         neurons = cells[0].index("neurons")
         if len({line[neurons] for line in cells[1:]}) == 1:  # said once, and room for names
-            title.append(f"{cells[1][neurons]} neurons")
+            if cells[1][neurons] != "-":
+                title.append(f"{cells[1][neurons]} neurons")
             cells = [line[:neurons] + line[neurons + 1 :] for line in cells]
         blocks += [_wrapped(", ".join(title)), _text_table(cells)]
         differences = _difference_cells(rows, by)
