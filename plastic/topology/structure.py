@@ -22,6 +22,9 @@ from plastic.errors import InvalidEdit
 
 IntArray = NDArray[np.integer]
 
+SPREAD = 32
+"""Places in a table for each item that is looked up: more memory, fewer that share one."""
+
 
 class Kind(IntEnum):
     """What a neuron is to the outside."""
@@ -135,8 +138,14 @@ class Structure:
             If there is no neuron of one of these ids.
         """
         ids = np.asarray(ids, np.int64)
-        slots = np.searchsorted(self.neuron_ids, ids)
-        found = self.neuron_ids[np.minimum(slots, self.n_neurons - 1)] == ids
+        first, last = self.neuron_ids[[0, -1]].tolist()
+        if last - first < 4 * (self.n_neurons + ids.size):  # a table is as small as the ids
+            table = np.zeros(last - first + 1, np.int64)
+            table[self.neuron_ids - first] = np.arange(self.n_neurons)
+            slots = table[np.clip(ids, first, last) - first]
+        else:
+            slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
+        found = self.neuron_ids[slots] == ids
         if not found.all():
             raise InvalidEdit(f"there is no neuron {ids[~found][0]}")
         return slots
@@ -150,7 +159,7 @@ class Structure:
             If there is no connection of one of these ids.
         """
         ids = np.asarray(ids, np.int64)
-        positions = np.flatnonzero(np.isin(self.connection_ids, ids))
+        positions = np.flatnonzero(among(self.connection_ids, ids))
         found = self.connection_ids[positions]
         by_id = np.argsort(found)
         place = np.searchsorted(found[by_id], ids)
@@ -163,12 +172,79 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        shape = (self.n_neurons, self.n_neurons)
-        numbered = np.arange(1, self.n_connections + 1)  # 0 is what SciPy gives for "absent"
-        matrix = csr_array((numbered, self.sources, self.indptr), shape=shape)
-        if not len(sources):
-            return np.zeros(0, np.int64)
-        return np.asarray(matrix[targets, sources], np.int64) - 1
+        found = np.full(len(sources), -1)
+        rows, row = _numbered(targets, self.n_neurons)
+        lengths = self.indptr[rows + 1] - self.indptr[rows]
+        inside = concatenated_ranges(self.indptr[rows], lengths)
+        # Both sides go into a table in which few pairs share a place, so that only those
+        # who do need a closer look.
+        width = _power_of_two(min(self.n_neurons, SPREAD * len(targets) // max(len(rows), 1)))
+        asked = row * width + (sources & (width - 1))
+        there = np.repeat(np.arange(len(rows)) * width, lengths)
+        there += self.sources[inside] & np.int32(width - 1)
+        table = np.zeros(len(rows) * width, bool)
+        table[asked] = True
+        near = np.flatnonzero(table[there])
+        if len(near):
+            table[asked] = False
+            table[there[near]] = True
+            near_asked = np.flatnonzero(table[asked])
+            held = inside[near]
+            keys = there[near] // width * self.n_neurons + self.sources[held]
+            wanted = row[near_asked] * self.n_neurons + sources[near_asked]
+            by_key = np.argsort(keys)
+            place = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
+            same = keys[by_key[place]] == wanted
+            found[near_asked[same]] = held[by_key[place[same]]]
+        return found
+
+
+def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each value is one of the ids: `numpy.isin` without sorting, in linear time.
+
+    Examples
+    --------
+    >>> among(np.array([3, 1, 2]), np.array([2, 3, 8]))
+    array([ True, False,  True])
+    """
+    if not len(ids):
+        return np.zeros(len(values), bool)
+    last = _power_of_two(SPREAD // 2 * len(ids)) - 1
+    table = np.zeros(last + 1, np.int32)  # the number of the id that has each place
+    places = ids & last
+    table[places] = np.arange(len(ids), dtype=np.int32)
+    found = ids[table[values & last]] == values
+    without = ids[ids[table[places]] != ids]  # another has their place
+    return found | among(values, without) if len(without) else found
+
+
+def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
+    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``, without the loop.
+
+    Examples
+    --------
+    >>> concatenated_ranges(np.array([10, 20]), np.array([2, 3]))
+    array([10, 11, 20, 21, 22])
+    """
+    ends = np.cumsum(lengths)
+    ranges = np.arange(ends[-1] if len(ends) else 0)
+    ranges += np.repeat(starts - (ends - lengths), lengths)
+    return ranges
+
+
+def _numbered(slots: IntArray, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `numpy.unique` with its inverse, for slots below `n`."""
+    there = np.zeros(n, bool)
+    there[slots] = True
+    unique = np.flatnonzero(there)
+    number = np.zeros(n, np.int64)
+    number[unique] = np.arange(len(unique))
+    return unique, number[slots]
+
+
+def _power_of_two(n: int) -> int:
+    """The lowest power of two of at least `n`."""
+    return 1 << max(int(n) - 1, 0).bit_length()
 
 
 def _locked(array: NDArray[Any]) -> NDArray[Any]:
