@@ -27,7 +27,7 @@ from plastic.topology.rebuild import (
     remove_connections,
     remove_neurons,
 )
-from plastic.topology.structure import Kind, Structure, among
+from plastic.topology.structure import Kind, Structure, among, pair_keys
 
 Blocks = frozenset[tuple[int, int]]
 
@@ -281,12 +281,12 @@ def _check_pairs(
     refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
     of_softmax = structure.activations[sources] == softmax.code
     refuse(of_softmax, "would lead out of a softmax output, which must be last")
-    there = structure.positions_between(sources, targets)
-    held = there >= 0
-    held[held] = ~among(there[held], lost)
-    refuse(held, "already exists")
-    keys = targets * structure.n_neurons + sources
+    keys = pair_keys(sources, targets)
     in_order = np.sort(keys)
+    held = structure.positions_joining(in_order)
+    if len(held) and not among(held, lost).all():
+        there = structure.positions_between(sources, targets)
+        refuse((there >= 0) & ~among(there, lost), "already exists")
     if (in_order[1:] == in_order[:-1]).any():
         _, first = np.unique(keys, return_index=True)
         again = np.ones(len(keys), bool)
@@ -307,7 +307,7 @@ def _may_connect(
     allowed = allowed[np.isin(allowed, groups).all(axis=1)]
     table = np.zeros((len(groups), len(groups)), bool)
     table[tuple(np.searchsorted(groups, allowed).T)] = True
-    return table[place[sources], place[targets]]
+    return table.ravel()[(place * len(groups))[sources] + place[targets]]
 
 
 def _check_unique(what: str, ids: Ids) -> None:

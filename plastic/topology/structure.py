@@ -22,7 +22,9 @@ from plastic.errors import InvalidEdit
 
 IntArray = NDArray[np.integer]
 
-SPREAD = 32
+LOW = 2**32 - 1
+
+SPREAD = 16
 """Places in a table for each item that is looked up: more memory, fewer that share one."""
 
 
@@ -138,13 +140,13 @@ class Structure:
             If there is no neuron of one of these ids.
         """
         ids = np.asarray(ids, np.int64)
-        first, last = self.neuron_ids[[0, -1]].tolist()
-        if last - first < 4 * (self.n_neurons + ids.size):  # a table is as small as the ids
-            table = np.zeros(last - first + 1, np.int64)
-            table[self.neuron_ids - first] = np.arange(self.n_neurons)
-            slots = table[np.clip(ids, first, last) - first]
-        else:
-            slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
+        if not ids.size:
+            return np.zeros(ids.shape, np.int64)
+        first, last = int(self.neuron_ids[0]), int(self.neuron_ids[-1])
+        without_gaps = last - first == self.n_neurons - 1
+        if without_gaps and first <= ids.min() and ids.max() <= last:
+            return ids - first
+        slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
         found = self.neuron_ids[slots] == ids
         if not found.all():
             raise InvalidEdit(f"there is no neuron {ids[~found][0]}")
@@ -172,31 +174,47 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        found = np.full(len(sources), -1)
-        rows, row = _numbered(targets, self.n_neurons)
+        wanted = pair_keys(sources, targets)
+        held = self.positions_joining(np.sort(wanted))
+        if not len(held):
+            return np.full(len(wanted), -1)
+        keys = pair_keys(self.sources[held], self.targets[held])
+        by_key = np.argsort(keys)
+        place = by_key[np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)]
+        return np.where(keys[place] == wanted, held[place], -1)
+
+    def positions_joining(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions, ascending, of the connections that join one of some pairs.
+
+        Parameters
+        ----------
+        keys : int array, shape (n_pairs,)
+            Their `pair_keys`, ascending.
+        """
+        rows, row, sources = np.arange(self.n_neurons), keys >> 32, keys & LOW
+        inside = None
+        if len(keys) < self.n_neurons // 8:  # look at their rows alone
+            rows, row = np.unique(row, return_inverse=True)
         lengths = self.indptr[rows + 1] - self.indptr[rows]
-        inside = concatenated_ranges(self.indptr[rows], lengths)
-        # Both sides go into a table in which few pairs share a place, so that only those
-        # who do need a closer look.
-        width = _power_of_two(min(self.n_neurons, SPREAD * len(targets) // max(len(rows), 1)))
-        asked = row * width + (sources & (width - 1))
-        there = np.repeat(np.arange(len(rows)) * width, lengths)
-        there += self.sources[inside] & np.int32(width - 1)
+        if len(rows) < self.n_neurons:
+            inside = concatenated_ranges(self.indptr[rows], lengths)
+        held = self.sources if inside is None else self.sources[inside]
+        # Both sides go into a table in which few share a place, and those who do are compared.
+        width = _power_of_two(min(self.n_neurons, SPREAD * len(keys) // max(len(rows), 1)))
         table = np.zeros(len(rows) * width, bool)
-        table[asked] = True
-        near = np.flatnonzero(table[there])
-        if len(near):
-            table[asked] = False
-            table[there[near]] = True
-            near_asked = np.flatnonzero(table[asked])
-            held = inside[near]
-            keys = there[near] // width * self.n_neurons + self.sources[held]
-            wanted = row[near_asked] * self.n_neurons + sources[near_asked]
-            by_key = np.argsort(keys)
-            place = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
-            same = keys[by_key[place]] == wanted
-            found[near_asked[same]] = held[by_key[place[same]]]
-        return found
+        table[row * width + (sources & (width - 1))] = True
+        places = np.repeat(np.arange(0, len(table), width), lengths)
+        places += held & np.int32(width - 1)
+        near = np.flatnonzero(table[places])
+        near_keys = pair_keys(held[near], rows[places[near] // width])
+        at = np.minimum(np.searchsorted(keys, near_keys), len(keys) - 1)
+        near = near[keys[at] == near_keys]
+        return near if inside is None else inside[near]
+
+
+def pair_keys(sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
+    """A number for each pair of slots, by target first, then by source."""
+    return np.asarray(targets, np.int64) << 32 | sources
 
 
 def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -207,15 +225,38 @@ def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_
     >>> among(np.array([3, 1, 2]), np.array([2, 3, 8]))
     array([ True, False,  True])
     """
-    if not len(ids):
+    if not len(ids) or not len(values):
         return np.zeros(len(values), bool)
-    last = _power_of_two(SPREAD // 2 * len(ids)) - 1
-    table = np.zeros(last + 1, np.int32)  # the number of the id that has each place
+    if len(ids) == 1:
+        return values == ids[0]
+    highest = max(int(values.max()), int(ids.max()))
+    if highest < SPREAD * (len(values) + len(ids)) and min(values.min(), ids.min()) >= 0:
+        named = np.zeros(highest + 1, bool)
+        named[ids] = True
+        return named[values]
+    last = _power_of_two(SPREAD * len(ids)) - 1
+    owners = np.zeros(last + 1, np.int32)  # the number of the id that has each place
     places = ids & last
-    table[places] = np.arange(len(ids), dtype=np.int32)
-    found = ids[table[values & last]] == values
-    without = ids[ids[table[places]] != ids]  # another has their place
+    owners[places] = np.arange(len(ids), dtype=np.int32)
+    found = ids[owners[values & last]] == values
+    without = ids[ids[owners[places]] != ids]  # another has their place
     return found | among(values, without) if len(without) else found
+
+
+def counted(
+    rows: NDArray[np.int32], values: NDArray[Any], n_rows: int
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Sort values by row, keeping their order within a row.
+
+    Returns
+    -------
+    indptr : int64 array, shape (n_rows + 1,)
+        Where each row begins.
+    values : array, shape (n_values,)
+    """
+    # SciPy's conversion is a counting sort: linear, compiled, and stable
+    matrix = csr_array((values, rows, [0, len(rows)]), shape=(1, n_rows)).tocsc()
+    return matrix.indptr.astype(np.int64), matrix.data
 
 
 def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
@@ -230,16 +271,6 @@ def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[
     ranges = np.arange(ends[-1] if len(ends) else 0)
     ranges += np.repeat(starts - (ends - lengths), lengths)
     return ranges
-
-
-def _numbered(slots: IntArray, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As `numpy.unique` with its inverse, for slots below `n`."""
-    there = np.zeros(n, bool)
-    there[slots] = True
-    unique = np.flatnonzero(there)
-    number = np.zeros(n, np.int64)
-    number[unique] = np.arange(len(unique))
-    return unique, number[slots]
 
 
 def _power_of_two(n: int) -> int:
