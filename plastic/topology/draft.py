@@ -302,11 +302,12 @@ def _may_connect(
     targets: NDArray[np.int64],
     blocks: Blocks,
 ) -> NDArray[np.bool_]:
-    allowed = np.array(sorted(blocks), np.int64).reshape(-1, 2)
     groups, place = np.unique(structure.groups, return_inverse=True)
-    allowed = allowed[np.isin(allowed, groups).all(axis=1)]
+    number = {group: i for i, group in enumerate(groups.tolist())}
     table = np.zeros((len(groups), len(groups)), bool)
-    table[tuple(np.searchsorted(groups, allowed).T)] = True
+    for source, target in blocks:
+        if source in number and target in number:
+            table[number[source], number[target]] = True
     return table.ravel()[(place * len(groups))[sources] + place[targets]]
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.topology.structure import Kind, Structure, concatenated_ranges, counted
+from plastic.topology.structure import LOW, Kind, Structure, concatenated_ranges
 
 Gather = NDArray[np.int64]
 
@@ -129,18 +129,20 @@ def insert_connections(
     Those at the positions `lost` (ascending) are dropped on the way, which costs no more
     than to keep them.
     """
-    n_old = structure.n_connections
+    n_old, n_new = structure.n_connections, len(ids)
     kept = structure.indptr - np.searchsorted(lost, structure.indptr)
+    by_row = _by_row(ids, targets)
     # newborns go to the end of their rows, where their ids (the highest so far) belong
-    by_id = _order_of(ids)
-    slots = np.arange(structure.n_neurons, dtype=np.int32)
-    rows = np.concatenate([np.repeat(slots, np.diff(kept)), targets[by_id]], dtype=np.int32)
-    gather = np.concatenate([all_but(n_old, lost), n_old + by_id])
-    indptr, gather = counted(rows, gather, structure.n_neurons)
+    places = kept[targets[by_row] + 1] + np.arange(n_new)
+    gather = np.empty(n_old - len(lost) + n_new, np.int64)
+    gather[all_but(len(gather), places)] = all_but(n_old, lost)
+    gather[places] = n_old + by_row
+    born = np.bincount(targets, minlength=structure.n_neurons)
+    indptr = kept + np.concatenate([[0], np.cumsum(born)])
     all_ids = np.concatenate([structure.connection_ids, ids])
-    revived = n_old > 0 and len(ids) > 0 and ids[by_id[0]] <= structure.connection_ids.max()
+    revived = n_old > 0 and n_new > 0 and ids.min() <= structure.connection_ids.max()
     if revived:
-        _sort_rows(gather, indptr, all_ids, np.unique(targets))
+        _sort_rows(gather, indptr, all_ids, np.flatnonzero(born))
     larger = replace(
         structure,
         indptr=indptr,
@@ -150,10 +152,12 @@ def insert_connections(
     return larger, gather
 
 
-def _order_of(ids: NDArray[np.int64]) -> Gather:
+def _by_row(ids: NDArray[np.int64], targets: NDArray[np.integer]) -> Gather:
+    """As ``lexsort((ids, targets))``, several times as fast: one flat sort of plain numbers."""
     if (ids[1:] > ids[:-1]).all():  # as newborns' do
-        return np.arange(len(ids))
-    return np.argsort(ids)
+        return np.sort(targets.astype(np.int64) << 32 | np.arange(len(ids))) & LOW
+    by_id = np.argsort(ids)
+    return by_id[_by_row(np.arange(len(ids)), targets[by_id])]
 
 
 def all_but(n: int, places: Gather) -> Gather:

@@ -193,8 +193,9 @@ class Structure:
         """
         rows, row, sources = np.arange(self.n_neurons), keys >> 32, keys & LOW
         inside = None
-        if len(keys) < self.n_neurons // 8:  # look at their rows alone
-            rows, row = np.unique(row, return_inverse=True)
+        if 0 < len(keys) < self.n_neurons // 8:  # look at their rows alone
+            first = np.append(True, row[1:] > row[:-1])
+            rows, row = row[first], np.cumsum(first) - 1
         lengths = self.indptr[rows + 1] - self.indptr[rows]
         if len(rows) < self.n_neurons:
             inside = concatenated_ranges(self.indptr[rows], lengths)
@@ -241,22 +242,6 @@ def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_
     found = ids[owners[values & last]] == values
     without = ids[ids[owners[places]] != ids]  # another has their place
     return found | among(values, without) if len(without) else found
-
-
-def counted(
-    rows: NDArray[np.int32], values: NDArray[Any], n_rows: int
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Sort values by row, keeping their order within a row.
-
-    Returns
-    -------
-    indptr : int64 array, shape (n_rows + 1,)
-        Where each row begins.
-    values : array, shape (n_values,)
-    """
-    # SciPy's conversion is a counting sort: linear, compiled, and stable
-    matrix = csr_array((values, rows, [0, len(rows)]), shape=(1, n_rows)).tocsc()
-    return matrix.indptr.astype(np.int64), matrix.data
 
 
 def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
