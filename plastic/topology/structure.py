@@ -23,6 +23,7 @@ from plastic.errors import InvalidEdit
 IntArray = NDArray[np.integer]
 
 LOW = 2**32 - 1
+"""The half of a 64-bit number that holds a source; its target is in the other half."""
 
 SPREAD = 16
 """Places in a table for each item that is looked up: more memory, fewer that share one."""
@@ -143,10 +144,16 @@ class Structure:
         if not ids.size:
             return np.zeros(ids.shape, np.int64)
         first, last = int(self.neuron_ids[0]), int(self.neuron_ids[-1])
-        without_gaps = last - first == self.n_neurons - 1
-        if without_gaps and first <= ids.min() and ids.max() <= last:
+        span = last - first + 1
+        within = first <= ids.min() and ids.max() <= last
+        if within and span == self.n_neurons:  # there are no gaps
             return ids - first
-        slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
+        if within and span < SPREAD * (self.n_neurons + ids.size):
+            table = np.zeros(span, np.int64)
+            table[self.neuron_ids - first] = np.arange(self.n_neurons)
+            slots = table[ids - first]
+        else:
+            slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
         found = self.neuron_ids[slots] == ids
         if not found.all():
             raise InvalidEdit(f"there is no neuron {ids[~found][0]}")
@@ -219,7 +226,7 @@ def pair_keys(sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
 
 
 def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each value is one of the ids: `numpy.isin` without sorting, in linear time.
+    """Whether each value is one of the ids, as `numpy.isin`, but without sorting them.
 
     Examples
     --------
@@ -241,7 +248,8 @@ def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_
     owners[places] = np.arange(len(ids), dtype=np.int32)
     found = ids[owners[values & last]] == values
     without = ids[ids[owners[places]] != ids]  # another has their place
-    return found | among(values, without) if len(without) else found
+    search = among if 2 * len(without) < len(ids) else np.isin
+    return found | search(values, without)
 
 
 def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
