@@ -6,7 +6,8 @@ from topologies import assert_consistent, plain_graph, random_topology
 from plastic.edits import AddNeurons, Connect
 from plastic.topology import Topology, order
 from plastic.topology.order import Cycle, restore_order, sort_all
-from plastic.topology.rebuild import concatenated_ranges, insert_connections
+from plastic.topology.rebuild import insert_connections
+from plastic.topology.structure import concatenated_ranges
 
 
 def with_pairs(structure, pairs):

@@ -18,8 +18,16 @@ from plastic.edits import AddNeurons, Connect, Disconnect, Edit, Ids, PruneNeuro
 from plastic.errors import CycleError, InvalidEdit
 from plastic.topology.columns import Columns
 from plastic.topology.order import Cycle, restore_order
-from plastic.topology.rebuild import insert_connections, insert_neurons, remove
-from plastic.topology.structure import Kind, Structure
+from plastic.topology.rebuild import (
+    NOTHING,
+    Gather,
+    all_but,
+    insert_connections,
+    insert_neurons,
+    remove_connections,
+    remove_neurons,
+)
+from plastic.topology.structure import Kind, Structure, among, pair_keys
 
 Blocks = frozenset[tuple[int, int]]
 
@@ -54,6 +62,9 @@ class Draft:
         What the edits so far have led to.
     blocks : frozenset of (source group, target group), optional
         The groups that may connect; None for all.
+    lost : int array
+        Positions, ascending, of connections that are still in the state but disconnected:
+        they go when the next ones come, so that both cost one pass over the arrays.
     undo : list of Edit
         What leads back, last edit first.
     touched : list of int arrays
@@ -62,6 +73,7 @@ class Draft:
 
     state: State
     blocks: Blocks | None
+    lost: Gather = field(default_factory=lambda: NOTHING)
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
 
@@ -106,87 +118,98 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
     draft = Draft(state, blocks)
     for edit in edits:
         _APPLY[type(edit)](draft, edit)
+    _settle(draft)
     _check_stranded(draft)
     draft.undo.reverse()
     return draft
 
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
+    _settle(draft)
     structure = draft.state.structure
-    _check_unique("connection", edit.ids)
-    positions = structure.positions_of(edit.ids)
-    drop = np.zeros(structure.n_connections, bool)
-    drop[positions] = True
+    gone = np.flatnonzero(among(structure.connection_ids, edit.ids))
+    if len(gone) < len(edit):  # one is not there, or is named twice
+        _check_unique("connection", edit.ids)
+        structure.positions_of(edit.ids)
+    if not len(gone):
+        return
+    lengths = np.diff(np.searchsorted(gone, structure.indptr))
     if not edit.keep_stranded:
-        draft.touched.append(structure.neuron_ids[structure.sources[positions]])
-        draft.touched.append(structure.neuron_ids[structure.targets[positions]])
-    _remove(draft, np.zeros(structure.n_neurons, bool), drop)
+        ends = lengths > 0
+        ends[structure.sources[gone]] = True
+        draft.touched.append(structure.neuron_ids[ends])
+    draft.undo.append(_revival(draft.state, gone, lengths))
+    draft.lost = gone
+
+
+def _settle(draft: Draft) -> None:
+    """Take out of the state what is disconnected."""
+    if not len(draft.lost):
+        return
+    state = draft.state
+    structure, positions = remove_connections(state.structure, draft.lost)
+    draft.state = replace(
+        state, structure=structure, connections=state.connections.removed(positions)
+    )
+    draft.lost = NOTHING
+
+
+def _revival(state: State, lost: Gather, lengths: NDArray[np.integer]) -> Connect:
+    """What brings back the connections at these positions, so many of each row."""
+    structure = state.structure
+    return Connect(
+        structure.neuron_ids[structure.sources[lost]],
+        np.repeat(structure.neuron_ids, lengths),
+        ids=structure.connection_ids[lost],
+        columns=state.connections.take(lost),
+        reason="undo",
+    )
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
-    structure = draft.state.structure
+    _settle(draft)
+    old, structure = draft.state, draft.state.structure
     _check_unique("neuron", edit.ids)
     slots = structure.slots_of(edit.ids)
     fixed = structure.kinds[slots] != Kind.HIDDEN
     if fixed.any():
         kind = Kind(structure.kinds[slots[fixed][0]]).name.lower()
         raise InvalidEdit(f"neuron {edit.ids[fixed][0]} is an {kind}, which is never pruned")
+    if not len(edit):
+        return
     drop = np.zeros(structure.n_neurons, bool)
     drop[slots] = True
+    slimmer, left, positions = remove_neurons(structure, drop)
+    lost = all_but(structure.n_connections, positions)
+    lengths = np.diff(np.searchsorted(lost, structure.indptr))
     if not edit.keep_stranded:
-        into, out_of = drop[structure.targets], drop[structure.sources]
-        draft.touched.append(structure.neuron_ids[structure.sources[into]])
-        draft.touched.append(structure.neuron_ids[structure.targets[out_of]])
-    _remove(draft, drop, np.zeros(structure.n_connections, bool))
-
-
-def _remove(
-    draft: Draft, drop_neurons: NDArray[np.bool_], drop_connections: NDArray[np.bool_]
-) -> None:
-    old = draft.state
-    structure, slots, positions = remove(old.structure, drop_neurons, drop_connections)
-    _remember_removal(draft, slots, positions)
+        ends = lengths > 0
+        ends[structure.sources[lost]] = True
+        draft.touched.append(structure.neuron_ids[ends])
+    if len(lost):
+        draft.undo.append(_revival(old, lost, lengths))
+    slots = np.flatnonzero(drop)
+    draft.undo.append(
+        AddNeurons(
+            len(slots),
+            structure.activations[slots],
+            structure.groups[slots],
+            ids=structure.neuron_ids[slots],
+            columns=old.neurons.take(slots),
+            keep_stranded=True,
+            reason="undo",
+        )
+    )
     draft.state = replace(
         old,
-        structure=structure,
-        neurons=old.neurons.removed(slots),
+        structure=slimmer,
+        neurons=old.neurons.removed(left),
         connections=old.connections.removed(positions),
     )
 
 
-def _remember_removal(
-    draft: Draft, slots: NDArray[np.integer], positions: NDArray[np.integer]
-) -> None:
-    """Put what brings back all but these slots and positions into the undo."""
-    state, structure = draft.state, draft.state.structure
-    gone = np.ones(structure.n_connections, bool)
-    gone[positions] = False
-    lost = np.flatnonzero(gone)
-    if len(lost):
-        back = Connect(
-            structure.neuron_ids[structure.sources[lost]],
-            structure.neuron_ids[structure.targets[lost]],
-            ids=structure.connection_ids[lost],
-            columns=state.connections.take(lost),
-            reason="undo",
-        )
-        draft.undo.append(back)
-    if len(slots) < structure.n_neurons:
-        pruned = np.setdiff1d(np.arange(structure.n_neurons), slots)
-        draft.undo.append(
-            AddNeurons(
-                len(pruned),
-                structure.activations[pruned],
-                structure.groups[pruned],
-                ids=structure.neuron_ids[pruned],
-                columns=state.neurons.take(pruned),
-                keep_stranded=True,
-                reason="undo",
-            )
-        )
-
-
 def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
+    _settle(draft)
     state, ids = draft.state, edit.ids
     _check_unique("neuron", ids)
     _check_free("neuron", ids, state.structure.neuron_ids)
@@ -211,10 +234,12 @@ def _connect(draft: Draft, edit: Connect) -> None:
     state, ids = draft.state, edit.ids
     sources = state.structure.slots_of(edit.sources)
     targets = state.structure.slots_of(edit.targets)
-    _check_pairs(state.structure, sources, targets, draft.blocks)
-    _check_unique("connection", ids)
-    _check_free("connection", ids, state.structure.connection_ids)
-    structure, gather = insert_connections(state.structure, ids, sources, targets)
+    _check_pairs(state.structure, draft.lost, sources, targets, draft.blocks)
+    newborn = ids >= state.next_connection
+    if not (newborn.all() and (ids[1:] > ids[:-1]).all()):
+        _check_unique("connection", ids)
+        _check_free("connection", ids, np.delete(state.structure.connection_ids, draft.lost))
+    structure, gather = insert_connections(state.structure, ids, sources, targets, draft.lost)
     try:
         structure = _reordered(structure, sources, targets)
     except Cycle as cycle:
@@ -223,11 +248,10 @@ def _connect(draft: Draft, edit: Connect) -> None:
     draft.state = replace(
         state,
         structure=structure,
-        connections=state.connections.inserted(
-            gather, ids >= state.next_connection, edit.columns
-        ),
+        connections=state.connections.inserted(gather, newborn, edit.columns),
         next_connection=max(state.next_connection, int(ids.max(initial=-1)) + 1),
     )
+    draft.lost = NOTHING
     draft.undo.append(Disconnect(ids, keep_stranded=True, reason="undo"))
 
 
@@ -240,6 +264,7 @@ def _reordered(
 
 def _check_pairs(
     structure: Structure,
+    lost: Gather,
     sources: NDArray[np.int64],
     targets: NDArray[np.int64],
     blocks: Blocks | None,
@@ -256,12 +281,17 @@ def _check_pairs(
     refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
     of_softmax = structure.activations[sources] == softmax.code
     refuse(of_softmax, "would lead out of a softmax output, which must be last")
-    refuse(structure.positions_between(sources, targets) >= 0, "already exists")
-    keys = targets * structure.n_neurons + sources
-    _, first = np.unique(keys, return_index=True)
-    again = np.ones(len(keys), bool)
-    again[first] = False
-    refuse(again, "is asked for twice")
+    keys = pair_keys(sources, targets)
+    in_order = np.sort(keys)
+    held = structure.positions_joining(in_order)
+    if len(held) and not among(held, lost).all():
+        there = structure.positions_between(sources, targets)
+        refuse((there >= 0) & ~among(there, lost), "already exists")
+    if (in_order[1:] == in_order[:-1]).any():
+        _, first = np.unique(keys, return_index=True)
+        again = np.ones(len(keys), bool)
+        again[first] = False
+        refuse(again, "is asked for twice")
     if blocks is not None:
         refuse(~_may_connect(structure, sources, targets, blocks), "joins groups that may not")
 
@@ -272,26 +302,29 @@ def _may_connect(
     targets: NDArray[np.int64],
     blocks: Blocks,
 ) -> NDArray[np.bool_]:
-    allowed = np.array(sorted(blocks), np.int64).reshape(-1, 2)
     groups, place = np.unique(structure.groups, return_inverse=True)
-    allowed = allowed[np.isin(allowed, groups).all(axis=1)]
+    number = {group: i for i, group in enumerate(groups.tolist())}
     table = np.zeros((len(groups), len(groups)), bool)
-    table[tuple(np.searchsorted(groups, allowed).T)] = True
-    return table[place[sources], place[targets]]
+    for source, target in blocks:
+        if source in number and target in number:
+            table[number[source], number[target]] = True
+    return table.ravel()[(place * len(groups))[sources] + place[targets]]
 
 
 def _check_unique(what: str, ids: Ids) -> None:
-    values, counts = np.unique(ids, return_counts=True)
-    if len(values) < len(ids):
-        raise InvalidEdit(f"{what} {values[counts > 1][0]} is named twice in one edit")
+    in_order = np.sort(ids)
+    twice = in_order[1:] == in_order[:-1]
+    if twice.any():
+        raise InvalidEdit(f"{what} {in_order[1:][twice][0]} is named twice in one edit")
 
 
 def _check_free(what: str, ids: Ids, taken: Ids) -> None:
     if (ids < 0).any():
         raise InvalidEdit(f"a {what} id must not be negative, got {ids.min()}")
-    clash = np.isin(ids, taken)
+    clash = among(taken, ids)
     if clash.any():
-        raise InvalidEdit(f"{what} {ids[clash][0]} is alive already; ids are for life")
+        alive = np.isin(ids, taken[clash])
+        raise InvalidEdit(f"{what} {ids[alive][0]} is alive already; ids are for life")
 
 
 def _check_stranded(draft: Draft) -> None:
@@ -299,7 +332,7 @@ def _check_stranded(draft: Draft) -> None:
     if not draft.touched:
         return
     structure = draft.state.structure
-    touched = np.isin(structure.neuron_ids, np.unique(np.concatenate(draft.touched)))
+    touched = among(structure.neuron_ids, np.concatenate(draft.touched))
     touched &= structure.kinds == Kind.HIDDEN
     ways_out = np.bincount(structure.sources, minlength=structure.n_neurons)
     for ways, missing in ((np.diff(structure.indptr), "in"), (ways_out, "out")):

@@ -12,8 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.topology.rebuild import concatenated_ranges
-from plastic.topology.structure import Kind, Structure
+from plastic.topology.structure import Kind, Structure, concatenated_ranges
 
 ONE_BY_ONE = 64
 """Up to so many connections against the order are settled one at a time."""

@@ -8,25 +8,25 @@ aligned with the old neurons or connections: ``new = old[gather]`` after a remov
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.topology.structure import Kind, Structure
+from plastic.topology.structure import LOW, Kind, Structure, concatenated_ranges
 
 Gather = NDArray[np.int64]
 
+NOTHING: Gather = np.zeros(0, np.int64)
 
-def remove(
-    structure: Structure, drop_neurons: NDArray[np.bool_], drop_connections: NDArray[np.bool_]
+
+def remove_neurons(
+    structure: Structure, drop: NDArray[np.bool_]
 ) -> tuple[Structure, Gather, Gather]:
-    """Drop neurons, every connection from and to them, and other connections.
+    """Drop neurons and every connection from and to them.
 
     Parameters
     ----------
-    drop_neurons : bool array, shape (n_neurons,)
-    drop_connections : bool array, shape (n_connections,)
+    drop : bool array, shape (n_neurons,)
 
     Returns
     -------
@@ -34,14 +34,11 @@ def remove(
     neurons, connections : int arrays
         Old slots and old positions of what is left, in the new order.
     """
-    keep = ~drop_connections
-    if drop_neurons.any():
-        keep &= ~(drop_neurons[structure.sources] | drop_neurons[structure.targets])
-    slots = np.flatnonzero(~drop_neurons)
-    positions = np.flatnonzero(keep)
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    row_lengths = np.diff(kept_before[structure.indptr])[slots]
-    new_slot = np.cumsum(~drop_neurons) - 1
+    gone = np.repeat(drop, np.diff(structure.indptr))
+    gone |= drop[structure.sources]
+    slimmer, positions = remove_connections(structure, np.flatnonzero(gone))
+    slots = np.flatnonzero(~drop)
+    new_slot = (np.cumsum(~drop) - 1).astype(np.int32)
     rank = np.empty(len(slots), np.int32)
     rank[np.argsort(structure.rank[slots])] = np.arange(len(slots), dtype=np.int32)
     slimmer = Structure(
@@ -50,11 +47,23 @@ def remove(
         activations=structure.activations[slots],
         groups=structure.groups[slots],
         rank=rank,
-        indptr=np.concatenate([[0], np.cumsum(row_lengths)]),
-        sources=new_slot[structure.sources[positions]].astype(np.int32),
-        connection_ids=structure.connection_ids[positions],
+        indptr=slimmer.indptr[np.append(slots, structure.n_neurons)],  # others hold no more
+        sources=new_slot[slimmer.sources],
+        connection_ids=slimmer.connection_ids,
     )
     return slimmer, slots, positions
+
+
+def remove_connections(structure: Structure, lost: Gather) -> tuple[Structure, Gather]:
+    """Drop the connections at some positions, given in ascending order."""
+    gather = all_but(structure.n_connections, lost)
+    slimmer = replace(
+        structure,
+        indptr=structure.indptr - np.searchsorted(lost, structure.indptr),
+        sources=structure.sources[gather],
+        connection_ids=structure.connection_ids[gather],
+    )
+    return slimmer, gather
 
 
 def insert_neurons(
@@ -113,31 +122,51 @@ def insert_connections(
     ids: NDArray[np.int64],
     sources: NDArray[np.integer],
     targets: NDArray[np.integer],
+    lost: Gather = NOTHING,
 ) -> tuple[Structure, Gather]:
-    """Add connections between slots; the rank is left as it is."""
+    """Add connections between slots; the rank is left as it is.
+
+    Those at the positions `lost` (ascending) are dropped on the way, which costs no more
+    than to keep them.
+    """
     n_old, n_new = structure.n_connections, len(ids)
-    born = np.bincount(targets, minlength=structure.n_neurons)
-    shift = np.concatenate([[0], np.cumsum(born)])
-    indptr = structure.indptr + shift
-    row_lengths = np.diff(structure.indptr)
-    by_row = np.lexsort((ids, targets))
-    rows = np.asarray(targets)[by_row]
+    kept = structure.indptr - np.searchsorted(lost, structure.indptr)
+    by_row = _by_row(ids, targets)
     # newborns go to the end of their rows, where their ids (the highest so far) belong
-    within = np.arange(n_new) - shift[rows]
-    gather = np.empty(n_old + n_new, np.int64)
-    gather[np.arange(n_old) + np.repeat(shift[:-1], row_lengths)] = np.arange(n_old)
-    gather[indptr[rows] + row_lengths[rows] + within] = n_old + by_row
+    places = kept[targets[by_row] + 1] + np.arange(n_new)
+    gather = np.empty(n_old - len(lost) + n_new, np.int64)
+    gather[all_but(len(gather), places)] = all_but(n_old, lost)
+    gather[places] = n_old + by_row
+    born = np.bincount(targets, minlength=structure.n_neurons)
+    indptr = kept + np.concatenate([[0], np.cumsum(born)])
     all_ids = np.concatenate([structure.connection_ids, ids])
     revived = n_old > 0 and n_new > 0 and ids.min() <= structure.connection_ids.max()
     if revived:
-        _sort_rows(gather, indptr, all_ids, np.unique(rows))
+        _sort_rows(gather, indptr, all_ids, np.flatnonzero(born))
     larger = replace(
         structure,
         indptr=indptr,
-        sources=np.concatenate([structure.sources, np.asarray(sources, np.int32)])[gather],
+        sources=np.concatenate([structure.sources, sources], dtype=np.int32)[gather],
         connection_ids=all_ids[gather],
     )
     return larger, gather
+
+
+def _by_row(ids: NDArray[np.int64], targets: NDArray[np.integer]) -> Gather:
+    """As ``lexsort((ids, targets))``, several times as fast: one flat sort of plain numbers."""
+    if (ids[1:] > ids[:-1]).all():  # as newborns' do
+        return np.sort(targets.astype(np.int64) << 32 | np.arange(len(ids))) & LOW
+    by_id = np.argsort(ids)
+    return by_id[_by_row(np.arange(len(ids)), targets[by_id])]
+
+
+def all_but(n: int, places: Gather) -> Gather:
+    """All of ``0 .. n-1`` but some."""
+    if not len(places):
+        return np.arange(n)
+    left = np.ones(n, bool)
+    left[places] = False
+    return np.flatnonzero(left)
 
 
 def _sort_rows(
@@ -147,18 +176,10 @@ def _sort_rows(
     lengths = indptr[rows + 1] - indptr[rows]
     inside = concatenated_ranges(indptr[rows], lengths)
     content = gather[inside]
-    gather[inside] = content[np.lexsort((ids[content], np.repeat(rows, lengths)))]
-
-
-def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
-    """``concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])``, without the loop.
-
-    Examples
-    --------
-    >>> concatenated_ranges(np.array([10, 20]), np.array([2, 3]))
-    array([10, 11, 20, 21, 22])
-    """
-    ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-        starts - (ends - lengths), lengths
-    )
+    low = ids.min()
+    span = int(ids.max()) - int(low) + 1
+    if span < 2**62 // max(len(rows), 1):  # one number for row and id: much faster to sort
+        keys = np.repeat(np.arange(len(rows)) * span, lengths) + (ids[content] - low)
+        gather[inside] = content[np.argsort(keys)]
+    else:
+        gather[inside] = content[np.lexsort((ids[content], np.repeat(rows, lengths)))]
