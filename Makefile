@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint lock wheel clean
+.PHONY: demo test lint bench lock wheel clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -17,6 +17,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY)  ## measure beside other programs: results/bench/bench.csv (peers: see docs/bench.md)
+	$(BIN)/python -m experiments.bench $(BENCH)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"plastic needs Python 3.11 to 3.13, but {sys.executable} is {v.major}.{v.minor}: try make PYTHON=python3.12")'

@@ -1,0 +1,35 @@
+"""The programs that are compared, one file a library; see `docs/bench.md` for each set-up.
+
+A library is imported when a program of it is made, so that those that are not installed can
+be left out.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+
+class Program(Protocol):
+    """A network that can be trained from the same start again and again."""
+
+    name: str
+
+    def reset(self) -> None:
+        """Take up the first weights; forget the momentum."""
+
+    def losses(self, n_steps: int) -> NDArray[Any]:
+        """Take steps; the loss of the batch before each, shape (n_steps,)."""
+
+
+def is_installed(library: str) -> bool:
+    """Whether a library can be imported.
+
+    Examples
+    --------
+    >>> is_installed("numpy"), is_installed("no_such_library")
+    (True, False)
+    """
+    return find_spec(library) is not None
