@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from plastic.engine import simd
-from plastic.engine.simd import FOLDED, LANES
+from plastic.engine.simd import LANES
 
 DTYPES = ("float32", "float64")
 
@@ -17,7 +17,6 @@ DTYPES = ("float32", "float64")
 @njit
 def copied(source, start, target, at):
     simd.store(target, at, simd.load(source, start))
-    simd.store8(target, at + LANES, simd.load8(source, start + LANES))
 
 
 @njit
@@ -39,28 +38,49 @@ def bent(a, b, results):
 
 
 @njit
-def folded(a, b, partial):
-    sums = simd.fold(simd.load(a, 0), simd.load(b, 0))
-    simd.store8(partial, 0, sums)
-    return simd.total(sums), simd.total(simd.load(a, 0))
+def copied_tiles(source, target, at, stride, scalar):
+    kind = source.dtype.type
+    pair, four = simd.splat_pair(kind(scalar)), simd.splat_four(kind(scalar))
+    simd.store_tiles(target, at, stride, simd.load_tiles(source, at, stride, four))
+    simd.store_tiles(target, at + LANES, stride, simd.load_tiles(source, at, stride, pair))
+    simd.store_tiles(target, at + 2 * LANES, stride, simd.splat_like(kind(scalar), pair))
+
+
+@njit
+def dotted(a, b, start):
+    partial = simd.splat_partial(start)
+    for at in range(0, len(a), LANES):
+        partial = simd.dot(simd.load(a, at), simd.load(b, at), partial)
+    return simd.total(partial), simd.total(simd.load(a, 0))
 
 
 @njit
 def folded8(rows, sums):
-    v = rows
+    nothing, one = simd.splat_partial(rows.dtype.type(0)), simd.splat(rows.dtype.type(1))
     simd.store8(
         sums,
         0,
         simd.fold8(
-            simd.load8(v, 0), simd.load8(v, 8), simd.load8(v, 16), simd.load8(v, 24),
-            simd.load8(v, 32), simd.load8(v, 40), simd.load8(v, 48), simd.load8(v, 56),
+            simd.dot(simd.load(rows, 0 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 1 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 2 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 3 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 4 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 5 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 6 * LANES), one, nothing),
+            simd.dot(simd.load(rows, 7 * LANES), one, nothing),
         ),
-    )  # fmt: skip
+    )
 
 
 @njit
 def got(array, index):
     return simd.get(array, index)
+
+
+@njit
+def changed(array, index, value):
+    simd.put(array, index, value)
 
 
 def draw(seed, n, dtype):
@@ -72,7 +92,7 @@ def draw(seed, n, dtype):
 def test_what_is_loaded_is_stored(start, dtype):
     source, target = draw(0, 64, dtype), np.zeros(64, dtype)
     copied(source, start, target, 3)
-    n = LANES + FOLDED
+    n = LANES
     assert np.array_equal(target[3 : 3 + n], source[start : start + n])
     assert not target[:3].any()
     assert not target[3 + n :].any()
@@ -123,24 +143,36 @@ def test_what_is_no_number_stays_none(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fold_is_the_dot_product(dtype):
-    a, b, partial = draw(9, LANES, dtype), draw(10, LANES, dtype), np.zeros(FOLDED, dtype)
-    product, total = folded(a, b, partial)
+def test_tiles_lie_a_stride_apart(dtype):
+    stride, at = 5 * LANES, LANES
+    source, target = draw(13, 4 * stride, dtype), np.zeros(4 * stride, dtype)
+    copied_tiles(source, target, at, stride, 0.5)
+    tiles, copies = source.reshape(4, 5, LANES), target.reshape(4, 5, LANES)
+    assert np.array_equal(copies[:, 1], tiles[:, 1])
+    assert np.array_equal(copies[:2, 2], tiles[:2, 1])
+    assert set(copies[:2, 3].ravel()) == {0.5}
+    assert not copies[2:, 2:4].any()
+    assert not copies[:, [0, 4]].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_tiles", [1, 3])
+def test_dot_is_the_dot_product(n_tiles, dtype):
+    a, b = draw(9, n_tiles * LANES, dtype), draw(10, n_tiles * LANES, dtype)
+    product, total = dotted(a, b, np.dtype(dtype).type(0))
     tolerance = {"float32": 1e-5, "float64": 1e-13}[dtype]
-    by_lane = (a.astype(float) * b).reshape(-1, FOLDED).sum(axis=0)
-    np.testing.assert_allclose(partial, by_lane, atol=tolerance)
-    assert product == pytest.approx(math.fsum(by_lane), abs=tolerance)
-    assert total == pytest.approx(math.fsum(a), abs=tolerance)
+    assert product == pytest.approx(math.fsum(a.astype(float) * b), abs=tolerance)
+    assert total == pytest.approx(math.fsum(a[:LANES]), abs=tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fold8_keeps_its_eight_sums_in_order(dtype):
-    rows, sums = draw(11, 64, dtype).reshape(8, FOLDED), np.empty(8, dtype)
+    rows, sums = draw(11, 8 * LANES, dtype).reshape(8, LANES), np.empty(8, dtype)
     folded8(rows.reshape(-1), sums)
     np.testing.assert_allclose(sums, rows.sum(axis=1), atol=1e-5)
     for row in range(8):
-        for lane in range(FOLDED):
-            one = np.zeros((8, FOLDED), dtype)
+        for lane in range(LANES):
+            one = np.zeros((8, LANES), dtype)
             one[row, lane] = 1
             folded8(one.reshape(-1), sums)
             assert np.array_equal(sums, np.eye(8)[row])
@@ -150,3 +182,10 @@ def test_fold8_keeps_its_eight_sums_in_order(dtype):
 def test_get_reads_one_item(dtype):
     array = np.arange(10, 20).astype(dtype)
     assert [got(array, k) for k in range(10)] == array.tolist()
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "int32"])
+def test_put_writes_one_item(dtype):
+    array = np.zeros(5, dtype)
+    changed(array, 3, array.dtype.type(7))
+    assert array.tolist() == [0, 0, 0, 7, 0]

@@ -46,6 +46,16 @@ print(digest.hexdigest())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_company_changes_no_bit_of_a_prediction(dtype):
+    X, _ = random_data(0, 330)
+    network = random_network(2, dtype=dtype)
+    together = network.predict(X)
+    for size in (1, 7, 40, 70, 100, 129):  # one tile, two, three, four and five
+        pieces = [network.predict(X[k : k + size]) for k in range(0, len(X), size)]
+        assert np.array_equal(np.concatenate(pieces), together)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch_size", [33, 70, 330])  # the last in more tiles than NumPy's
 @pytest.mark.parametrize("optimizer", [SGD(0.05, weight_decay=0.01), Adam(0.01)], ids=repr)
 def test_threads_change_no_bit(optimizer, batch_size, dtype):

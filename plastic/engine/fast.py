@@ -69,7 +69,7 @@ class FastEngine:
 
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
-        graph, buffers = self._plan(LANES)
+        graph, buffers = self._plan(min(len(X), 4 * LANES))
         answers = np.empty((len(X), len(graph.outputs)), self._dtype)
         data, rows = _locked(X, self._dtype), _locked(np.arange(len(X)), np.int64)
         kernels.predict(graph, buffers.outputs, self._parameters(), data, rows, answers)

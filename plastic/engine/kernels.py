@@ -14,15 +14,18 @@ network on its own::
 
 A sparse row of connections is then a chain of ``accumulator += weight * vector``: one scalar
 and one vector load a connection, no gather across samples, no wasted lane but in the last
-tile, whose missing samples have delta zero.
+tile, whose missing samples have delta zero.  A chain waits for its own last addition, so four
+tiles (or two, where no four are left) go together: independent chains hide each other's
+waiting.  However many go together, each sample is added up alike, in the order of the row.
 
 Connections lie in rows by target (``indptr``, ``sources``; see `topology.structure`).  The
 backward pass needs them by source: ``out_weights`` is a copy of the weights in that order,
 refreshed after every update.  Three passes make a step:
 
 1. per tile: forward, loss, backward (deltas only);
-2. per neuron: gradient of its row (sum over tiles in order), update right away: no array of
-   gradients is ever stored;
+2. per neuron: gradient of its row, eight connections at a time with their partial sums in
+   registers while all tiles pass by; the update follows after every `CHUNK` connections, so
+   no array of all gradients is ever stored;
 3. refresh ``out_weights``.
 
 Passes 1 to 3 work on ranges, so threads can share them; since every tile and every row is
@@ -43,7 +46,7 @@ from numba import njit
 
 from plastic.activations import identity, relu, sigmoid, softmax, tanh
 from plastic.engine import simd
-from plastic.engine.simd import LANES, fma, fold, fold8, get, load, load8, splat, store, store8
+from plastic.engine.simd import LANES, dot, fma, get, load, load_tiles, put, splat
 from plastic.losses import LOSSES
 
 SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
@@ -51,20 +54,24 @@ IDENTITY, SOFTMAX = identity.code, softmax.code
 CROSS_ENTROPY = LOSSES["cross_entropy"]
 SGD, ADAM = 0, 1
 
+CHUNK = 2048
+"""Connections, or neurons, whose gradients wait in the first-level cache for their update."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def load_tile(outputs, tile, inputs, X, rows):
     """Lay up to `LANES` samples into the input neurons of a tile."""
     first = tile * LANES
     count = min(LANES, len(rows) - first)
-    for lane in range(LANES):
-        if lane < count:
-            row = rows[first + lane]
-            for feature in range(len(inputs)):
-                outputs[tile, inputs[feature], lane] = X[row, feature]
-        else:
-            for feature in range(len(inputs)):
-                outputs[tile, inputs[feature], lane] = 0
+    for start in range(0, len(inputs), 16):  # a cache line of a sample's features at a time
+        stop = min(start + 16, len(inputs))
+        for lane in range(count):
+            row = get(rows, first + lane)
+            for feature in range(start, stop):
+                outputs[tile, get(inputs, feature), lane] = X[row, feature]
+        for feature in range(start, stop):
+            for lane in range(count, LANES):
+                outputs[tile, get(inputs, feature), lane] = 0
     return count
 
 
@@ -97,22 +104,29 @@ def softmax_tile(outputs, tile, slots):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward_tile(graph, outputs, weights, biases, tile):
-    """Outputs of every neuron for the samples of a tile."""
-    base = tile * outputs.shape[1] * LANES
+def forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero):
+    """Outputs of every neuron, in as many tiles as `zero` has lanes for."""
+    tiles = range(tile, tile + simd.n_tiles(zero))
+    for t in tiles:
+        load_tile(outputs, t, graph.inputs, X, rows)
+    stride = outputs.shape[1] * LANES
+    base = tile * stride
     for k in range(len(graph.order)):
         slot = get(graph.order, k)
-        x = splat(biases[slot])
-        for e in range(graph.indptr[slot], graph.indptr[slot + 1]):
-            x = fma(get(weights, e), load(outputs, base + get(graph.sources, e) * LANES), x)
-        code = graph.activations[slot]
+        x = simd.splat_like(get(biases, slot), zero)
+        for e in range(get(graph.indptr, slot), get(graph.indptr, slot + 1)):
+            at = base + get(graph.sources, e) * LANES
+            x = fma(get(weights, e), load_tiles(outputs, at, stride, zero), x)
+        code = get(graph.activations, slot)
         if code == RELU:
             x = simd.relu(x)
-        store(outputs, base + slot * LANES, x)
+        simd.store_tiles(outputs, base + slot * LANES, stride, x)
         if code in (SIGMOID, TANH):
-            squash(outputs[tile, slot], code)
+            for t in tiles:
+                squash(outputs[t, slot], code)
     if graph.activations[graph.outputs[0]] == SOFTMAX:
-        softmax_tile(outputs, tile, graph.outputs)
+        for t in tiles:
+            softmax_tile(outputs, t, graph.outputs)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -140,9 +154,10 @@ def cost(y, target, code, limits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def loss_tile(graph, outputs, deltas, tile, Y, rows, count, loss, limits):
+def loss_tile(graph, outputs, deltas, tile, Y, rows, loss, limits):
     """Loss summed over the samples of a tile; lays down the direct deltas of the outputs."""
     first, total = tile * LANES, 0.0
+    count = min(LANES, len(rows) - first)
     jacobian = loss != CROSS_ENTROPY and graph.activations[graph.outputs[0]] == SOFTMAX
     for lane in range(count):
         row, mean_error = rows[first + lane], 0.0
@@ -167,22 +182,22 @@ def loss_tile(graph, outputs, deltas, tile, Y, rows, count, loss, limits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def backward_tile(graph, outputs, deltas, out_weights, tile):
-    """Deltas of every neuron but the inputs for the samples of a tile."""
-    base = tile * outputs.shape[1] * LANES
-    zero = splat(out_weights.dtype.type(0))
+def backward_tiles(graph, outputs, deltas, out_weights, tile, zero):
+    """Deltas of every neuron but the inputs, in as many tiles as `zero` has lanes for."""
+    stride = outputs.shape[1] * LANES
+    base = tile * stride
     for k in range(len(graph.order) - 1, -1, -1):
         slot = get(graph.order, k)
-        start, stop = graph.out_indptr[slot], graph.out_indptr[slot + 1]
-        is_output = graph.kinds[slot] == 2
+        start, stop = get(graph.out_indptr, slot), get(graph.out_indptr, slot + 1)
+        is_output = get(graph.kinds, slot) == 2
         if is_output and start == stop:
             continue  # its direct delta is all there is
         x = zero
         for e in range(start, stop):
-            vector = load(deltas, base + get(graph.out_targets, e) * LANES)
-            x = fma(get(out_weights, e), vector, x)
-        code, at = graph.activations[slot], base + slot * LANES
-        y = load(outputs, at)
+            at = base + get(graph.out_targets, e) * LANES
+            x = fma(get(out_weights, e), load_tiles(deltas, at, stride, zero), x)
+        code, at = get(graph.activations, slot), base + slot * LANES
+        y = load_tiles(outputs, at, stride, zero)
         if code == RELU:
             x = simd.gate(x, y)
         elif code == SIGMOID:
@@ -190,20 +205,34 @@ def backward_tile(graph, outputs, deltas, out_weights, tile):
         elif code == TANH:
             x = simd.times_tanh_slope(x, y)
         if is_output:
-            x = simd.add(x, load(deltas, at))
-        store(deltas, at, x)
+            x = simd.add(x, load_tiles(deltas, at, stride, zero))
+        simd.store_tiles(deltas, at, stride, x)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, tile, zero):
+    """Forward, loss and backward, in as many tiles as `zero` has lanes for."""
+    outputs, deltas = buffers.outputs, buffers.deltas
+    weights, biases = parameters.weights, parameters.biases
+    forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero)
+    for t in range(tile, tile + simd.n_tiles(zero)):
+        buffers.losses[t] = loss_tile(graph, outputs, deltas, t, Y, rows, loss, limits)
+    backward_tiles(graph, outputs, deltas, buffers.out_weights, tile, zero)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def pass_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, last):
-    """Pass 1 for tiles ``first .. last-1``: forward, loss, backward."""
-    for tile in range(first, last):
-        count = load_tile(buffers.outputs, tile, graph.inputs, X, rows)
-        forward_tile(graph, buffers.outputs, parameters.weights, parameters.biases, tile)
-        buffers.losses[tile] = loss_tile(
-            graph, buffers.outputs, buffers.deltas, tile, Y, rows, count, loss, limits
-        )
-        backward_tile(graph, buffers.outputs, buffers.deltas, buffers.out_weights, tile)
+    """Pass 1 for tiles ``first .. last-1``, four, two or one at a time."""
+    zero = parameters.weights.dtype.type(0)
+    one, pair, four = splat(zero), simd.splat_pair(zero), simd.splat_four(zero)
+    while first + 4 <= last:
+        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, four)
+        first += 4
+    if first + 2 <= last:
+        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, pair)
+        first += 2
+    if first < last:
+        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, one)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -216,35 +245,36 @@ def mean_loss(losses, batch):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_gradient(graph, buffers, slot, gradient):
-    """Gradient of the connections into a neuron, summed over the batch, into `gradient`."""
-    outputs, deltas, sources = buffers.outputs, buffers.deltas, graph.sources
-    start, stop = graph.indptr[slot], graph.indptr[slot + 1]
-    width = outputs.shape[1] * LANES
-    for tile in range(outputs.shape[0]):
-        base = tile * width
-        x = load(deltas, base + slot * LANES)
-        e, k = start, 0
-        while e + 8 <= stop:
-            sums = fold8(
-                fold(x, load(outputs, base + get(sources, e) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 1) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 2) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 3) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 4) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 5) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 6) * LANES)),
-                fold(x, load(outputs, base + get(sources, e + 7) * LANES)),
-            )
-            if tile > 0:
-                sums = simd.add(sums, load8(gradient, k))
-            store8(gradient, k, sums)
-            e, k = e + 8, k + 8
-        while e < stop:
-            y = load(outputs, base + get(sources, e) * LANES)
-            single = simd.total(fold(x, y))
-            gradient[k] = single if tile == 0 else gradient[k] + single
-            e, k = e + 1, k + 1
+def row_gradient(outputs, deltas, sources, slot, start, stop, gradient, place):
+    """Gradient of the connections into a neuron, summed over the batch, into `gradient`.
+
+    Eight connections at a time, from `place` on; the last ones are filled up with copies of
+    the very last, so `gradient` must have room for seven more.
+    """
+    stride, last = outputs.shape[1] * LANES, stop - 1
+    nothing = simd.splat_partial(outputs.dtype.type(0))
+    for e in range(start, stop, 8):
+        at0 = get(sources, e) * LANES
+        at1 = get(sources, min(e + 1, last)) * LANES
+        at2 = get(sources, min(e + 2, last)) * LANES
+        at3 = get(sources, min(e + 3, last)) * LANES
+        at4 = get(sources, min(e + 4, last)) * LANES
+        at5 = get(sources, min(e + 5, last)) * LANES
+        at6 = get(sources, min(e + 6, last)) * LANES
+        at7 = get(sources, min(e + 7, last)) * LANES
+        p0 = p1 = p2 = p3 = p4 = p5 = p6 = p7 = nothing
+        for tile in range(outputs.shape[0]):
+            base = tile * stride
+            x = load(deltas, base + slot * LANES)
+            p0 = dot(x, load(outputs, base + at0), p0)
+            p1 = dot(x, load(outputs, base + at1), p1)
+            p2 = dot(x, load(outputs, base + at2), p2)
+            p3 = dot(x, load(outputs, base + at3), p3)
+            p4 = dot(x, load(outputs, base + at4), p4)
+            p5 = dot(x, load(outputs, base + at5), p5)
+            p6 = dot(x, load(outputs, base + at6), p6)
+            p7 = dot(x, load(outputs, base + at7), p7)
+        simd.store8(gradient, place + e - start, simd.fold8(p0, p1, p2, p3, p4, p5, p6, p7))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -265,25 +295,24 @@ def update(rule, rate, values, first, second, age, start, gradient, count, scale
         momentum = numbers[0]
         for k in range(count):
             e = start + k
-            g = gradient[k] * scale + decay * values[e]
-            first[e] = momentum * first[e] + g
-            values[e] -= rate * first[e]
+            g = get(gradient, k) * scale + decay * get(values, e)
+            put(first, e, momentum * get(first, e) + g)
+            put(values, e, get(values, e) - rate * get(first, e))
         return
     beta1, beta2, epsilon = numbers[0], numbers[1], numbers[2]
     one = numbers.dtype.type(1)
-    coupled = decay * numbers[4]
-    decoupled = decay * (one - numbers[4])
+    coupled, decoupled = decay * numbers[4], decay * (one - numbers[4])
     oldest = len(rule.first_correction) - 1
     for k in range(count):
         e = start + k
-        age[e] += 1
-        g = gradient[k] * scale + coupled * values[e]
-        first[e] = beta1 * first[e] + (one - beta1) * g
-        second[e] = beta2 * second[e] + (one - beta2) * g * g
-        a = min(age[e], oldest)
-        mean = first[e] * rule.first_correction[a]
-        spread = math.sqrt(second[e] * rule.second_correction[a]) + epsilon
-        values[e] -= rate * (mean / spread + decoupled * values[e])
+        put(age, e, get(age, e) + 1)
+        g = get(gradient, k) * scale + coupled * get(values, e)
+        put(first, e, beta1 * get(first, e) + (one - beta1) * g)
+        put(second, e, beta2 * get(second, e) + (one - beta2) * g * g)
+        a = min(get(age, e), oldest)
+        mean = get(first, e) * get(rule.first_correction, a)
+        spread = math.sqrt(get(second, e) * get(rule.second_correction, a)) + epsilon
+        put(values, e, get(values, e) - rate * (mean / spread + decoupled * get(values, e)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -305,22 +334,32 @@ def watch_neuron(watch, buffers, slot, batch):
 @njit(cache=True, nogil=True, error_model="numpy")
 def update_rows(graph, buffers, parameters, rule, watch, watching, rate, batch, first, last):
     """Pass 2 for neurons ``first .. last-1``: gradient of the row, statistics, update."""
-    longest = 1
+    longest = CHUNK
     for slot in range(first, last):
         longest = max(longest, graph.indptr[slot + 1] - graph.indptr[slot])
-    dtype = parameters.weights.dtype.type
-    gradient = np.empty(longest, parameters.weights.dtype)
-    one = np.empty(1, parameters.weights.dtype)
-    scale = dtype(1) / dtype(batch)
-    decay = rule.numbers[3]
-    for slot in range(first, last):
         if watching and len(watch.activity) > 0:
             watch_neuron(watch, buffers, slot, batch)
+    dtype = parameters.weights.dtype.type
+    gradient = np.empty(longest + 7, parameters.weights.dtype)
+    bias_gradients = np.empty(CHUNK, parameters.weights.dtype)
+    scale, decay = dtype(1) / dtype(batch), rule.numbers[3]
+    slot = first
+    while slot < last:
         if graph.kinds[slot] == 0:
+            slot += 1
             continue
-        start = graph.indptr[slot]
-        count = graph.indptr[slot + 1] - start
-        row_gradient(graph, buffers, slot, gradient)
+        top, start = slot, graph.indptr[slot]
+        while slot < last and graph.kinds[slot] != 0 and slot - top < CHUNK:
+            if slot > top and graph.indptr[slot + 1] - start > CHUNK:
+                break
+            begin, end = graph.indptr[slot], graph.indptr[slot + 1]
+            row_gradient(
+                buffers.outputs, buffers.deltas, graph.sources, slot, begin, end,
+                gradient, begin - start,
+            )  # fmt: skip
+            bias_gradients[slot - top] = bias_gradient(buffers.deltas, slot)
+            slot += 1
+        count = graph.indptr[slot] - start
         if watching and len(watch.saliency) > 0:
             for k in range(count):
                 effect = abs(parameters.weights[start + k] * (gradient[k] * scale))
@@ -331,10 +370,9 @@ def update_rows(graph, buffers, parameters, rule, watch, watching, rate, batch, 
             parameters.weight_age, start, gradient, count, scale, decay,
         )  # fmt: skip
         if parameters.use_biases:
-            one[0] = bias_gradient(buffers.deltas, slot)
             update(
                 rule, rate, parameters.biases, parameters.bias_first, parameters.bias_second,
-                parameters.bias_age, slot, one, 1, scale, dtype(0),
+                parameters.bias_age, top, bias_gradients, slot - top, scale, dtype(0),
             )  # fmt: skip
 
 
@@ -376,22 +414,36 @@ def learn(
 @njit(cache=True, nogil=True, error_model="numpy")
 def predict(graph, outputs, parameters, X, rows, answers):
     """Outputs of the network for some rows, into ``answers`` (n_rows, n_outputs)."""
-    for first in range(0, len(rows), LANES):
-        count = load_tile(outputs, 0, graph.inputs, X, rows[first : first + LANES])
-        forward_tile(graph, outputs, parameters.weights, parameters.biases, 0)
-        for o in range(len(graph.outputs)):
-            for lane in range(count):
-                answers[first + lane, o] = outputs[0, graph.outputs[o], lane]
+    weights, biases, zero = parameters.weights, parameters.biases, outputs.dtype.type(0)
+    one, pair, four = splat(zero), simd.splat_pair(zero), simd.splat_four(zero)
+    room = outputs.shape[0] * LANES
+    for first in range(0, len(rows), room):
+        part = rows[first : first + room]
+        tiles = left = (len(part) + LANES - 1) // LANES
+        while left >= 4:
+            forward_tiles(graph, outputs, weights, biases, X, part, tiles - left, four)
+            left -= 4
+        if left >= 2:
+            forward_tiles(graph, outputs, weights, biases, X, part, tiles - left, pair)
+            left -= 2
+        if left > 0:
+            forward_tiles(graph, outputs, weights, biases, X, part, tiles - left, one)
+        for sample in range(len(part)):
+            for o in range(len(graph.outputs)):
+                y = outputs[sample // LANES, graph.outputs[o], sample % LANES]
+                answers[first + sample, o] = y
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gradients(graph, buffers, batch, of_weights, of_biases):
     """Gradients of all parameters after `pass_tiles`, averaged over the batch."""
     dtype = of_weights.dtype.type
-    for slot in range(buffers.outputs.shape[1]):
-        if graph.kinds[slot] == 0:
+    row = np.empty(len(graph.kinds) + 7, of_weights.dtype)
+    for slot in range(len(graph.kinds)):
+        if get(graph.kinds, slot) == 0:
             continue
-        row = of_weights[graph.indptr[slot] : graph.indptr[slot + 1]]
-        row_gradient(graph, buffers, slot, row)
-        row /= dtype(batch)
+        start, stop = graph.indptr[slot], graph.indptr[slot + 1]
+        row_gradient(buffers.outputs, buffers.deltas, graph.sources, slot, start, stop, row, 0)
+        for e in range(start, stop):
+            of_weights[e] = row[e - start] / dtype(batch)
         of_biases[slot] = bias_gradient(buffers.deltas, slot) / dtype(batch)

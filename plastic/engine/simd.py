@@ -15,8 +15,8 @@ from numba.extending import intrinsic, models, register_model
 LANES = 32
 """Samples in a tile: eight registers of four, four of eight, or two of sixteen floats."""
 
-FOLDED = 8
-"""Lanes that partial sums are folded to before they are transposed and added."""
+PARTIAL = 16
+"""Partial sums that a dot product is kept in until all tiles have been added."""
 
 _I32 = ir.IntType(32)
 
@@ -83,8 +83,54 @@ def _make_store(lanes):
 load = intrinsic(_make_load(LANES))
 store = intrinsic(_make_store(LANES))
 # the same for eight sums
-load8 = intrinsic(_make_load(FOLDED))
-store8 = intrinsic(_make_store(FOLDED))
+store8 = intrinsic(_make_store(8))
+
+
+@intrinsic
+def n_tiles(typing_context, like):
+    """How many tiles a vector has lanes for."""
+
+    def generate(context, builder, sig, args):
+        return context.get_constant(types.intp, sig.args[0].lanes // LANES)
+
+    return types.intp(like), generate
+
+
+@intrinsic
+def load_tiles(typing_context, array, index, stride, like):
+    """Samples of one neuron in as many tiles, `stride` apart, as `like` has lanes for."""
+
+    def generate(context, builder, sig, args):
+        index, parts = args[1], []
+        for _ in range(sig.args[3].lanes // LANES):
+            pointer = _address(context, builder, sig.args[0], args[0], index, LANES)
+            parts.append(builder.load(pointer))
+            parts[-1].align = sig.args[0].dtype.bitwidth // 8
+            index = builder.add(index, args[2])
+        while len(parts) > 1:  # joined two by two, which costs no instruction
+            lanes = range(2 * parts[0].type.count)
+            pairs = zip(parts[::2], parts[1::2], strict=True)
+            parts = [_pick(builder, a, b, lanes) for a, b in pairs]
+        return parts[0]
+
+    return like(array, types.intp, types.intp, like), generate
+
+
+@intrinsic
+def store_tiles(typing_context, array, index, stride, vector):
+    """The counterpart of `load_tiles`."""
+
+    def generate(context, builder, sig, args):
+        index = args[1]
+        for start in range(0, sig.args[3].lanes, LANES):
+            part = _pick(builder, args[3], args[3], range(start, start + LANES))
+            pointer = _address(context, builder, sig.args[0], args[0], index, LANES)
+            stored = builder.store(part, pointer)
+            stored.align = sig.args[0].dtype.bitwidth // 8
+            index = builder.add(index, args[2])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, vector), generate
 
 
 @intrinsic
@@ -96,6 +142,18 @@ def get(typing_context, array, index):
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), generate
+
+
+@intrinsic
+def put(typing_context, array, index, value):
+    """``array[index] = value``, as unchecked as `get`: so that loops become vector code."""
+
+    def generate(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        builder.store(args[2], builder.gep(data, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), generate
 
 
 def _splat(builder, scalar, lanes):
@@ -119,14 +177,32 @@ def _pick(builder, a, b, lanes):
     return builder.shuffle_vector(a, b, mask)
 
 
+def _make_splat(lanes):
+    def splat(typing_context, scalar):
+        def generate(context, builder, sig, args):
+            return _splat(builder, args[0], lanes)
+
+        return Vector(scalar, lanes)(scalar), generate
+
+    return splat
+
+
+# splat(scalar): one value in every lane of one tile, or of two, or of four
+splat = intrinsic(_make_splat(LANES))
+splat_pair = intrinsic(_make_splat(2 * LANES))
+splat_four = intrinsic(_make_splat(4 * LANES))
+# the same for the partial sums of a dot product
+splat_partial = intrinsic(_make_splat(PARTIAL))
+
+
 @intrinsic
-def splat(typing_context, scalar):
-    """Vector of one value in every lane."""
+def splat_like(typing_context, scalar, like):
+    """Vector of one value in as many lanes as `like` has."""
 
     def generate(context, builder, sig, args):
-        return _splat(builder, args[0], LANES)
+        return _splat(builder, args[0], sig.args[1].lanes)
 
-    return Vector(scalar, LANES)(scalar), generate
+    return like(like.element, like), generate
 
 
 @intrinsic
@@ -134,7 +210,7 @@ def fma(typing_context, scalar, vector, accumulator):
     """``scalar * vector + accumulator``."""
 
     def generate(context, builder, sig, args):
-        return _fused(builder, _splat(builder, args[0], LANES), args[1], args[2])
+        return _fused(builder, _splat(builder, args[0], sig.args[1].lanes), args[1], args[2])
 
     return vector(vector.element, vector, accumulator), generate
 
@@ -198,34 +274,29 @@ def times_tanh_slope(typing_context, x, y):
     return x(x, y), generate
 
 
-def _fold_product(builder, a, b):
-    """Products of the lanes, added up to `FOLDED` lanes."""
-    pieces = [range(start, start + FOLDED) for start in range(0, a.type.count, FOLDED)]
-    left = [_pick(builder, a, a, piece) for piece in pieces]
-    right = [_pick(builder, b, b, piece) for piece in pieces]
-    folded = builder.fmul(left[0], right[0])
-    for x, y in zip(left[1:], right[1:], strict=True):
-        folded = _fused(builder, x, y, folded)
-    return folded
-
-
 @intrinsic
-def fold(typing_context, a, b):
-    """Dot product of two vectors, left as eight partial sums."""
+def dot(typing_context, a, b, partial):
+    """Dot product of two vectors, added to as many partial sums as `partial` has lanes."""
 
     def generate(context, builder, sig, args):
-        return _fold_product(builder, args[0], args[1])
+        a, b, sums = args
+        for start in range(0, sig.args[0].lanes, sig.args[2].lanes):
+            piece = range(start, start + sig.args[2].lanes)
+            left, right = _pick(builder, a, a, piece), _pick(builder, b, b, piece)
+            sums = _fused(builder, left, right, sums)
+        return sums
 
-    return Vector(a.element, FOLDED)(a, b), generate
+    return partial(a, b, partial), generate
 
 
-def _sum_lanes(builder, vector):
-    while vector.type.count > 1:
+def _halved(builder, vector, lanes):
+    """The upper half added to the lower, until so many lanes are left."""
+    while vector.type.count > lanes:
         half = vector.type.count // 2
         low = _pick(builder, vector, vector, range(half))
         high = _pick(builder, vector, vector, range(half, 2 * half))
         vector = builder.fadd(low, high)
-    return builder.extract_element(vector, _I32(0))
+    return vector
 
 
 @intrinsic
@@ -233,14 +304,14 @@ def total(typing_context, vector):
     """Sum of all lanes."""
 
     def generate(context, builder, sig, args):
-        return _sum_lanes(builder, args[0])
+        return builder.extract_element(_halved(builder, args[0], 1), _I32(0))
 
     return vector.element(vector), generate
 
 
 @intrinsic
 def fold8(typing_context, v0, v1, v2, v3, v4, v5, v6, v7):
-    """Eight vectors of eight partial sums, to one vector of their eight sums.
+    """Eight vectors of partial sums, to one vector of their eight sums.
 
     A transposition in three rounds: each round adds neighbours of two vectors at once.
     """
@@ -251,10 +322,11 @@ def fold8(typing_context, v0, v1, v2, v3, v4, v5, v6, v7):
             odd = _pick(builder, a, b, (1, 3, 9, 11, 5, 7, 13, 15))
             return builder.fadd(even, odd)
 
-        pairs = [add_neighbours(args[k], args[k + 1]) for k in (0, 2, 4, 6)]
+        rows = [_halved(builder, partial, 8) for partial in args]
+        pairs = [add_neighbours(rows[k], rows[k + 1]) for k in (0, 2, 4, 6)]
         quads = [add_neighbours(pairs[0], pairs[1]), add_neighbours(pairs[2], pairs[3])]
         low = _pick(builder, *quads, (0, 1, 2, 3, 8, 9, 10, 11))
         high = _pick(builder, *quads, (4, 5, 6, 7, 12, 13, 14, 15))
         return builder.fadd(low, high)
 
-    return v0(v0, v1, v2, v3, v4, v5, v6, v7), generate
+    return Vector(v0.element, 8)(v0, v1, v2, v3, v4, v5, v6, v7), generate
