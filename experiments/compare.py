@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command line without the program's name; the process's own by default.
     """
     arguments = _parser().parse_args(argv)
+    try:
+        status = _compare(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read this, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     try:
         results = load_results(arguments.folder)
         frame = compare(results, baseline=arguments.baseline, metric=arguments.metric)

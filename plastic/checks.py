@@ -286,7 +286,7 @@ def _sees_test_data(case: Case) -> str:
 def _draws_elsewhere(case: Case) -> str:
     def states() -> tuple[str, object]:
         # looked at, not drawn from
-        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002
+        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002 - looked at only
 
     before = states()
     case.train(case.dataset)

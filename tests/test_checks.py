@@ -180,7 +180,7 @@ class Cheats(Swap):
 
 class DrawsFromNumPy(Swap):
     def propose(self, view, rng):
-        np.random.rand()  # noqa: NPY002
+        np.random.rand()  # noqa: NPY002 - the breach to be caught
         return super().propose(view, rng)
 
 

@@ -379,3 +379,12 @@ def test_it_runs_as_a_module(tmp_path):
     assert done.stderr == (
         f"there is no folder {tmp_path / 'nowhere'}; results are kept where runs wrote them\n"
     )
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    write_sweep(tmp_path, THREE)
+    program = f"{sys.executable} -m experiments.compare {tmp_path}"
+    ended = subprocess.run(
+        f"{program} | true", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

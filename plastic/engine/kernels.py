@@ -44,15 +44,15 @@ import math
 import numpy as np
 from numba import njit
 
-from plastic.activations import identity, relu, sigmoid, softmax, tanh
+from plastic.activations import relu, sigmoid, softmax, tanh
 from plastic.engine import simd
 from plastic.engine.simd import LANES, dot, fma, get, load, load_tiles, put, splat
 from plastic.losses import LOSSES
 
 SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
-IDENTITY, SOFTMAX = identity.code, softmax.code
+SOFTMAX = softmax.code
 CROSS_ENTROPY = LOSSES["cross_entropy"]
-SGD, ADAM = 0, 1
+SGD = 0  # as `optimizers.SGD.code`; any other rule is Adam
 
 CHUNK = 2048
 """Connections, or neurons, whose gradients wait in the first-level cache for their update."""
