@@ -20,9 +20,12 @@ from numpy.typing import NDArray
 from plastic.engine import Network, Signals
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidEdit, InvalidParameter
-from plastic.topology import Kind, Structure
+from plastic.topology import Constraints, Kind, Structure
+from plastic.topology.constraints import fan
 
 Array = NDArray[Any]
+
+UNLIMITED = Constraints()
 
 CHUNK = 2**22
 """Entries of a candidate matrix that are held at a time."""
@@ -36,10 +39,12 @@ class Block:
     ----------
     source_group, target_group : int
         -1 where the topology lets any groups connect: then all connections are one block.
-    positions : int array, shape (n_held,)
-        The connections that are there.
+    positions : int array, shape (n_prunable,)
+        The connections that are there and may be pruned.
     sources, targets : int arrays
         Slots that a connection of this block may join.
+    n_held : int
+        The connections that are there, prunable or not.
     """
 
     source_group: int
@@ -47,6 +52,7 @@ class Block:
     positions: NDArray[np.int64]
     sources: NDArray[np.int64]
     targets: NDArray[np.int64]
+    n_held: int
 
     @property
     def name(self) -> str:
@@ -80,17 +86,31 @@ class NetworkView:
         The next training mini-batch.
     n_steps : int
         Training steps in all.
+    is_open : bool array, shape (n_neurons,), optional
+        Neurons that may change now (see `plastic.plasticity`); by default all.
 
     Attributes
     ----------
     step : int
         Training steps done.
+    is_open : bool array, shape (n_neurons,)
+        Only connections into open neurons may come and go, and only open neurons be pruned;
+        `blocks` and `prunable` heed it.
     bill : Bill
     """
 
-    def __init__(self, network: Network, X: Array, Y: Array, n_steps: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        X: Array,
+        Y: Array,
+        n_steps: int,
+        is_open: NDArray[np.bool_] | None = None,
+    ) -> None:
         self._network, self._X, self._Y = network, X, Y
         self.step, self.n_steps = network.topology.step, n_steps
+        n_neurons = network.topology.n_neurons
+        self.is_open = _read_only(np.ones(n_neurons, bool) if is_open is None else is_open)
         self.bill = Bill()
 
     @property
@@ -150,28 +170,79 @@ class NetworkView:
         signals = self._network.signals(self._X, self._Y)
         return Signals(signals.loss, _read_only(signals.outputs), _read_only(signals.deltas))
 
+    @property
+    def constraints(self) -> Constraints:
+        """Limits that the topology will hold any edit to."""
+        return self._network.topology.constraints or UNLIMITED
+
+    @cached_property
+    def prunable(self) -> NDArray[np.bool_]:
+        """Neurons that may be pruned: hidden, open and not protected, shape (n_neurons,)."""
+        structure, limits = self.structure, self.constraints
+        kept = np.isin(structure.neuron_ids, limits.protected_neurons)
+        if len(limits.protected_connections):  # they would go with either end
+            held = np.isin(structure.connection_ids, limits.protected_connections)
+            kept[structure.sources[held]] = kept[structure.targets[held]] = True
+        return (structure.kinds == Kind.HIDDEN) & self.is_open & ~kept
+
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks that may hold connections, by groups."""
-        structure, allowed = self.structure, self._network.topology.blocks
+        structure, topology = self.structure, self._network.topology
+        may_go = self.is_open[structure.targets]
+        may_go &= ~np.isin(structure.connection_ids, self.constraints.protected_connections)
         may_lead = structure.kinds != Kind.OUTPUT
-        may_follow = structure.kinds != Kind.INPUT
-        if allowed is None:
-            every = np.arange(structure.n_connections)
+        may_follow = (structure.kinds != Kind.INPUT) & self.is_open
+        if topology.blocks is None and not self.constraints.forbidden:
             ends = np.flatnonzero(may_lead), np.flatnonzero(may_follow)
-            return [Block(-1, -1, every, *ends)]
+            return [Block(-1, -1, np.flatnonzero(may_go), *ends, structure.n_connections)]
+        groups = np.unique(structure.groups).tolist()
+        pairs = [(s, t) for s in groups for t in groups] if topology.blocks is None else ()
         source_groups = structure.groups[structure.sources]
         target_groups = structure.groups[structure.targets]
-        return [
-            Block(
-                source,
-                target,
-                np.flatnonzero((source_groups == source) & (target_groups == target)),
-                np.flatnonzero((structure.groups == source) & may_lead),
-                np.flatnonzero((structure.groups == target) & may_follow),
+        blocks = []
+        for source, target in sorted(pairs or topology.blocks or ()):
+            if not topology.may_join(source, target):
+                continue
+            held = (source_groups == source) & (target_groups == target)
+            blocks.append(
+                Block(
+                    source,
+                    target,
+                    np.flatnonzero(held & may_go),
+                    np.flatnonzero((structure.groups == source) & may_lead),
+                    np.flatnonzero((structure.groups == target) & may_follow),
+                    int(held.sum()),
+                )
             )
-            for source, target in sorted(allowed)
-        ]
+        return blocks
+
+    def fitting(self, sources: Array, targets: Array, pruned: Array) -> NDArray[np.bool_]:
+        """Which of some new connections the fan limits have room for, first come first served.
+
+        Parameters
+        ----------
+        sources, targets : int arrays, shape (n_new,)
+            Slots, the best first.
+        pruned : int array
+            Positions of connections that go at the same time, and make room.
+
+        Returns
+        -------
+        bool array, shape (n_new,)
+        """
+        structure, limits = self.structure, self.constraints
+        fits = np.ones(len(sources), bool)
+        for way, ends, of_all, limit in (
+            ("in", targets, structure.targets, limits.max_fan_in),
+            ("out", sources, structure.sources, limits.max_fan_out),
+        ):
+            if limit is not None:
+                freed = np.bincount(of_all[pruned], minlength=structure.n_neurons)
+                room = limit - fan(structure, way) + freed
+                # only those that fit so far take up room
+                fits[fits] = _place_in_line(ends[fits]) < room[ends[fits]]
+        return fits
 
     def missing(self, block: Block) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Connections of a block that are not there and respect the order, piece by piece.
@@ -204,8 +275,10 @@ class NetworkView:
         structure = self.structure
         ranks = np.sort(structure.rank[block.sources])
         room = np.searchsorted(ranks, structure.rank[block.targets]).sum()
-        of_outputs = structure.kinds[structure.sources[block.positions]] == Kind.OUTPUT
-        return int(room - np.sum(~of_outputs))  # where outputs lead on, none is offered
+        offered = np.zeros((2, structure.n_neurons), bool)
+        offered[0, block.sources] = offered[1, block.targets] = True
+        held = offered[0, structure.sources] & offered[1, structure.targets]
+        return int(room - held.sum())
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:
         """Whether pairs of slots could be connected: they are not, and respect the order."""
@@ -276,6 +349,21 @@ def pass_flops(structure: Structure, n_samples: int) -> int:
 def step_flops(structure: Structure, n_samples: int) -> int:
     """Operations of a training step: a pass, and the gradient of every weight."""
     return pass_flops(structure, n_samples) + 2 * n_samples * structure.n_connections
+
+
+def _place_in_line(ends: Array) -> NDArray[np.int64]:
+    """How many of the same value come before each.
+
+    Examples
+    --------
+    >>> _place_in_line(np.array([5, 3, 5, 5]))
+    array([0, 0, 1, 2])
+    """
+    in_order = np.argsort(ends, kind="stable")
+    first = np.searchsorted(ends[in_order], ends[in_order])
+    places = np.empty(len(ends), np.int64)
+    places[in_order] = np.arange(len(ends)) - first
+    return places
 
 
 def _read_only(array: Array) -> Array:

@@ -27,6 +27,7 @@ FLOORS = {
     "plastic/nodes": 1,
     "plastic/topology": 1,
     "plastic/engine": 2,
+    "plastic/plasticity": 3,
     "plastic/signals": 3,
     "plastic/bandits": 3,
     "plastic/policies": 4,

@@ -62,13 +62,14 @@ class GradualMagnitude(Policy):
         """Prune each block down to its count for this step."""
         last = self.steps(view.n_steps)[-1]
         left = (1 - min(1.0, view.step / last)) ** 3
-        blocks = {block.name: block.positions for block in view.blocks}
+        blocks = {block.name: block for block in view.blocks}
         scores = np.abs(view.weights)
         gone = []
         for name, (first, final_count) in self._counts(view).items():
-            held = blocks[name]
+            block = blocks[name]
             keep = final_count + round((first - final_count) * left)
-            gone.append(held[lowest(scores[held], max(len(held) - keep, 0), rng)])
+            surplus = min(max(block.n_held - keep, 0), len(block.positions))
+            gone.append(block.positions[lowest(scores[block.positions], surplus, rng)])
         pruned = np.concatenate(gone)
         edit = Disconnect(
             view.structure.connection_ids[pruned],
@@ -82,7 +83,7 @@ class GradualMagnitude(Policy):
         """Connections of each block at first and at last; settled at the first call."""
         if not self._final:
             blocks = view.blocks
-            first = np.array([len(block.positions) for block in blocks])
+            first = np.array([block.n_held for block in blocks])
             sizes = (
                 np.array([len(block.sources) for block in blocks]),
                 np.array([len(block.targets) for block in blocks]),

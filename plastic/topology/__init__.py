@@ -1,5 +1,6 @@
 """The topology manager: structure in arrays, edited all or none, faced by NetworkX."""
 
+from plastic.topology.constraints import Constraints
 from plastic.topology.convert import from_networkx
 from plastic.topology.graph import TopologyGraph
 from plastic.topology.journal import Journal, replay
@@ -7,6 +8,7 @@ from plastic.topology.structure import Kind, Structure
 from plastic.topology.topology import Topology
 
 __all__ = [
+    "Constraints",
     "Journal",
     "Kind",
     "Structure",

@@ -12,6 +12,7 @@ from plastic.activations import get_activation, identity, softmax
 from plastic.edits import Edit
 from plastic.errors import InvalidNetwork, check_count, check_in
 from plastic.topology.columns import Columns
+from plastic.topology.constraints import Constraints
 from plastic.topology.draft import Blocks, State, apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
 from plastic.topology.rebuild import insert_neurons
@@ -91,6 +92,7 @@ class Topology:
         # first ids, and the steps since which they were given out; shape (2, n_dates)
         self._births = {what: np.zeros((2, 1), np.int64) for what in ("neuron", "connection")}
         self.blocks: Blocks | None = None if blocks is None else frozenset(blocks)
+        self._constraints: Constraints | None = None
         self.step = 0
 
     def __repr__(self) -> str:
@@ -121,6 +123,8 @@ class Topology:
         """
         before = self._state
         draft = apply_edits(before, self.blocks, number_edits(before, edits))
+        if self._constraints is not None:
+            self._constraints.check(draft.state.structure)
         self._state = draft.state
         self._date("neuron", before.next_neuron, draft.state.next_neuron)
         self._date("connection", before.next_connection, draft.state.next_connection)
@@ -137,6 +141,30 @@ class Topology:
         array([0])
         """
         return tuple(number_edits(self._state, edits))
+
+    def constrain(self, constraints: Constraints | None) -> None:
+        """Refuse from now on what these constraints do not allow; None lifts them.
+
+        Raises
+        ------
+        InvalidEdit
+            If the topology breaks them as it is.
+        """
+        if constraints is not None:
+            constraints.check(self.structure)
+        self._constraints = constraints
+
+    @property
+    def constraints(self) -> Constraints | None:
+        """What `constrain` has set."""
+        return self._constraints
+
+    def may_join(self, source_group: int, target_group: int) -> bool:
+        """Whether blocks and constraints let a group connect to another."""
+        pair = source_group, target_group
+        if self._constraints is not None and pair in self._constraints.forbidden:
+            return False
+        return self.blocks is None or pair in self.blocks
 
     @property
     def structure(self) -> Structure:
@@ -234,7 +262,7 @@ class Topology:
         return steps[np.searchsorted(firsts, ids, side="right") - 1]
 
     def _may_join(self, source: tuple[int, int], target: tuple[int, int]) -> bool:
-        joined = self.blocks is None or (source[0], target[0]) in self.blocks
+        joined = self.may_join(source[0], target[0])
         last = self.structure.activations[self.structure.outputs[0]] == softmax.code
         return joined and target[1] != Kind.INPUT and not (last and source[1] == Kind.OUTPUT)
 
