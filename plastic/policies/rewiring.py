@@ -17,7 +17,6 @@ from plastic.policies.growth import Grown, Growth
 from plastic.policies.parts import PruneScore, UpdateSchedule, lowest
 from plastic.signals import NetworkView
 
-
 _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
