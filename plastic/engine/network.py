@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from plastic.activations import BY_CODE, Activation, identity, relu
 from plastic.edits import AddNeurons, Connect, Edit
 from plastic.engine.checking import (
+    check_learnable,
     check_output_nodes,
     checked_dtype,
     checked_rates,
@@ -176,6 +177,7 @@ class Network:
 
     def signals(self, X: Array, Y: Array) -> Signals:
         """Outputs and deltas of every neuron for a batch."""
+        check_learnable(self.topology.structure)
         return self._engine.signals(*self._samples(X, Y))
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
@@ -187,6 +189,7 @@ class Network:
         Y : float array, shape (n_samples, n_outputs)
             Targets; one-hot rows for classes.
         """
+        check_learnable(self.topology.structure)
         return self._engine.gradients(*self._samples(X, Y))
 
     def learn(
@@ -219,6 +222,8 @@ class Network:
 
         Raises
         ------
+        InvalidNetwork
+            If a neuron is a hard threshold, which has no gradient.
         InvalidData
             If a shape does not fit, a value is not finite or a sample is not there.
         InvalidParameter
@@ -226,6 +231,7 @@ class Network:
         Diverged
             At a loss that is not a number or is above `LOSS_BOUND`; steps before it are done.
         """
+        check_learnable(self.topology.structure)
         X, Y = self._samples(X, Y)
         rows = checked_rows(rows, len(X))
         rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))
