@@ -124,6 +124,29 @@ class NetworkView:
         return self._network.topology.next_neuron_id
 
     @property
+    def n_possible(self) -> int:
+        """Connections that the neurons have room for."""
+        return self._network.topology.n_possible
+
+    @property
+    def joined_groups(self) -> frozenset[tuple[int, int]] | None:
+        """The pairs of groups that may connect; None where any two may."""
+        return self._network.topology.blocks
+
+    @property
+    def ages(self) -> NDArray[np.int64]:
+        """Training steps that each neuron has lived for, shape (n_neurons,)."""
+        topology = self._network.topology
+        return self.step - topology.birth_steps("neuron", self.structure.neuron_ids)
+
+    def columns_of(self, positions: Array) -> dict[str, Array]:
+        """All that these connections carry (weight, optimizer state, ...), by column.
+
+        For an edit that takes connections away and brings them back changed.
+        """
+        return self._network.topology.connection_columns.take(positions)
+
+    @property
     def weights(self) -> Array:
         """Weight of each connection, shape (n_connections,)."""
         return _read_only(self._network.weights)

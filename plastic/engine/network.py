@@ -27,7 +27,7 @@ from plastic.engine.statistics import Statistics
 from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
 from plastic.losses import check_pair, loss_value
 from plastic.nodes import Neuron, Node, OnlyValueNode, topological_order
-from plastic.topology import Topology
+from plastic.topology import Snapshot, Topology
 
 Array = NDArray[Any]
 
@@ -248,6 +248,25 @@ class Network:
     def apply(self, *edits: Edit) -> tuple[Edit, ...]:
         """Apply edits, all or none: see `Topology.apply`."""
         return self.topology.apply(*edits)
+
+    def snapshot(self) -> Snapshot:
+        """The network as it is now: structure, parameters, optimizer state, statistics, step.
+
+        Examples
+        --------
+        >>> from plastic.topology.wiring import minimal
+        >>> network = Network(minimal(2, 1, 1.0, np.random.default_rng(0)))
+        >>> before = network.snapshot()
+        >>> network.weights[:] = 5
+        >>> network.restore(before)
+        >>> network.weights
+        array([0., 0.], dtype=float32)
+        """
+        return self.topology.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a snapshot back, bit for bit: see `Topology.restore`."""
+        self.topology.restore(snapshot)
 
     @classmethod
     def from_nodes(

@@ -1,6 +1,6 @@
 """Policies: where a network grows and shrinks while it learns; one file each."""
 
-from plastic.policies.base import Outcome, Policy, Proposal
+from plastic.policies.base import Branch, Outcome, Policy, Proposal, Trial
 from plastic.policies.gradual_magnitude import GradualMagnitude
 from plastic.policies.random_rewiring import random_rewiring
 from plastic.policies.rewiring import Rewiring
@@ -10,6 +10,7 @@ from plastic.policies.static import Static
 from plastic.policies.thompson import PosteriorGrowth, thompson
 
 __all__ = [
+    "Branch",
     "GradualMagnitude",
     "Outcome",
     "Policy",
@@ -17,6 +18,7 @@ __all__ = [
     "Proposal",
     "Rewiring",
     "Static",
+    "Trial",
     "random_rewiring",
     "rigl",
     "sparse_evolution",
