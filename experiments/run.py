@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,13 +28,13 @@ from experiments.config import (
     explain,
 )
 from experiments.progress import Progress, python_here
-from plastic.columns import is_execution
-from plastic.datasets import Dataset
-from plastic.engine import Network
 from plastic.errors import PlasticError
-from plastic.policies import Policy
-from plastic.records import Recorder
-from plastic.training import Rows, Streams, train
+
+if TYPE_CHECKING:
+    from plastic.datasets import Dataset
+    from plastic.engine import Network
+    from plastic.policies import Policy
+    from plastic.training import Rows, Streams
 
 RESULTS_VERSION = 1
 """Part of every run's identity; raised when the same configuration gives other results."""
@@ -66,10 +66,14 @@ def run(config: DictConfig) -> Path:
         are kept, with the status ``failed``).
     """
     check_config(config)
-    streams = Streams.of(config.seed)
-    dataset: Dataset = build(config, "dataset", rng=streams.split)
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
+    # not before: --help and wrong command lines are answered without the second these take
+    from plastic.records import Recorder
+    from plastic.training import Streams, train
+
+    streams = Streams.of(config.seed)
+    dataset: Dataset = build(config, "dataset", rng=streams.split)
     network = make_network(config, dataset, policy, streams)
     network.prepare()
     folder = Path(config.results_dir) / config.study / run_id(config)
@@ -99,6 +103,8 @@ def make_network(
     config: DictConfig, dataset: Dataset, policy: Policy, streams: Streams
 ) -> Network:
     """The network that a run begins with."""
+    from plastic.engine import Network  # as in `run`
+
     topology = build(
         config,
         "wiring",
@@ -124,6 +130,8 @@ def run_id(config: DictConfig) -> str:
 
     Where and how it is executed (threads, folder) is no part of it.
     """
+    from plastic.columns import is_execution  # as in `run`
+
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     identity = {key: value for key, value in plain.items() if not is_execution(key)}
     text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
