@@ -17,7 +17,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from plastic.errors import InvalidParameter, check_count, check_range
 
-GROUPS = ("dataset", "wiring", "policy", "optimizer", "schedule")
+GROUPS = (
+    "dataset", "wiring", "policy", "optimizer", "schedule", "plasticity", "constraints",
+)  # fmt: skip
 
 
 class Engine(Enum):
@@ -58,7 +60,7 @@ class RunConfig:
         What computes; threads change nothing but the time it takes.
     biases : bool
         Whether neurons have a learned bias.
-    dataset, wiring, policy, optimizer, schedule : dict
+    dataset, wiring, policy, optimizer, schedule, plasticity, constraints : dict
         A choice from conf/<group>/ each, with its parameters.
     """
 
@@ -78,6 +80,8 @@ class RunConfig:
     policy: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
+    plasticity: dict[str, Any] = field(default_factory=dict)
+    constraints: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="run_schema", node=RunConfig)

@@ -31,9 +31,12 @@ from experiments.progress import Progress, python_here
 from plastic.errors import PlasticError
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from plastic.datasets import Dataset
     from plastic.engine import Network
     from plastic.policies import Policy
+    from plastic.topology import Constraints, Topology
     from plastic.training import Rows, Streams
 
 RESULTS_VERSION = 1
@@ -68,6 +71,7 @@ def run(config: DictConfig) -> Path:
     check_config(config)
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
+    plasticity = build(config, "plasticity")
     # not before: --help and wrong command lines are answered without the second these take
     from plastic.records import Recorder
     from plastic.training import Streams, train
@@ -80,7 +84,7 @@ def run(config: DictConfig) -> Path:
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
         n_steps=config.steps, batch_size=config.batch_size,
-        evaluate_every=config.evaluate_every,
+        evaluate_every=config.evaluate_every, plasticity=plasticity,
     )  # fmt: skip
     progress = Progress(folder.name, config.steps)
     with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
@@ -114,6 +118,7 @@ def make_network(
         rng=streams.wiring,
         output_activation=dataset.output_activation,
     )
+    constrain(topology, build(config, "constraints"), streams.wiring)
     network = Network(
         topology,
         dataset.loss,
@@ -123,6 +128,26 @@ def make_network(
         threads=config.threads,
     )
     return network.initialize(streams.weights)
+
+
+def constrain(topology: Topology, constraints: Constraints, rng: Generator) -> None:
+    """Cut the initial wiring down to what the constraints allow, and hold it to them.
+
+    Raises
+    ------
+    InvalidParameter
+        If it cannot be cut down to them, as with too many hidden neurons.
+    """
+    from plastic.edits import Disconnect  # as in `run`
+    from plastic.errors import InvalidEdit, InvalidParameter
+
+    structure = topology.structure
+    surplus = constraints.surplus(structure, rng)
+    topology.apply(Disconnect(structure.connection_ids[surplus], keep_stranded=True))
+    try:
+        topology.constrain(constraints)
+    except InvalidEdit as error:
+        raise InvalidParameter(f"constraints: of the initial wiring, {error}") from None
 
 
 def run_id(config: DictConfig) -> str:

@@ -71,7 +71,7 @@ def _threshold(x: Values) -> Values:
     return np.where(np.isnan(x), x, np.asarray(x) > 0)[()]
 
 
-def _no_derivative(y: Values) -> Values:
+def _no_derivative(_: Values) -> Values:
     raise InvalidNetwork("a hard threshold has no derivative, so nothing can be learned")
 
 

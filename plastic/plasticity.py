@@ -15,7 +15,7 @@ Networks, arXiv:1711.08856, for what becomes of networks that miss theirs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -142,29 +142,33 @@ class CriticalPeriod(Plasticity):
     ----------
     closes : float
         Fraction of training, in [0, 1].
-    by_group : mapping of int to float
-        Other fractions for some groups, as first layers that settle first: ``{1: 0.3}``.
+    by_group : sequence of (group, fraction)
+        Other fractions for some groups, as first layers that settle first: ``[(1, 0.3)]``.
 
     Examples
     --------
-    >>> rule = CriticalPeriod(closes=0.8, by_group={1: 0.3})
+    >>> rule = CriticalPeriod(closes=0.8, by_group=[(1, 0.3)])
     >>> rule.openness(Moment(50, 100, np.array([1, 2]), np.zeros(2, int)))
     array([0., 1.])
     """
 
     closes: float = 0.5
-    by_group: Mapping[int, float] = field(default_factory=dict)
+    by_group: Sequence[tuple[int, float]] = ()
 
     def __post_init__(self) -> None:
         check_range("closes", self.closes, 0, 1)
-        for group, closes in self.by_group.items():
-            check_range(f"by_group[{group}]", closes, 0, 1)
+        for pair in self.by_group:
+            if not isinstance(pair, Sequence) or len(pair) != 2:
+                raise InvalidParameter(
+                    f"by_group must hold pairs (group, fraction), got {pair!r}"
+                )
+            check_range(f"by_group of {pair[0]}", pair[1], 0, 1)
 
     def openness(self, moment: Moment) -> Array:
         """1 or 0, by group."""
         closes = np.full(len(moment.groups), float(self.closes))
-        for group, fraction in self.by_group.items():
-            closes[moment.groups == int(group)] = fraction
+        for group, fraction in self.by_group:
+            closes[moment.groups == group] = fraction
         return (moment.done < closes).astype(float)
 
 

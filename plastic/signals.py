@@ -21,7 +21,7 @@ from plastic.engine import Network, Signals
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidEdit, InvalidParameter
 from plastic.topology import Constraints, Kind, Structure
-from plastic.topology.constraints import fan
+from plastic.topology.constraints import fan, place_in_line
 
 Array = NDArray[Any]
 
@@ -264,7 +264,7 @@ class NetworkView:
                 freed = np.bincount(of_all[pruned], minlength=structure.n_neurons)
                 room = limit - fan(structure, way) + freed
                 # only those that fit so far take up room
-                fits[fits] = _place_in_line(ends[fits]) < room[ends[fits]]
+                fits[fits] = place_in_line(ends[fits]) < room[ends[fits]]
         return fits
 
     def missing(self, block: Block) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -372,21 +372,6 @@ def pass_flops(structure: Structure, n_samples: int) -> int:
 def step_flops(structure: Structure, n_samples: int) -> int:
     """Operations of a training step: a pass, and the gradient of every weight."""
     return pass_flops(structure, n_samples) + 2 * n_samples * structure.n_connections
-
-
-def _place_in_line(ends: Array) -> NDArray[np.int64]:
-    """How many of the same value come before each.
-
-    Examples
-    --------
-    >>> _place_in_line(np.array([5, 3, 5, 5]))
-    array([0, 0, 1, 2])
-    """
-    in_order = np.argsort(ends, kind="stable")
-    first = np.searchsorted(ends[in_order], ends[in_order])
-    places = np.empty(len(ends), np.int64)
-    places[in_order] = np.arange(len(ends)) - first
-    return places
 
 
 def _read_only(array: Array) -> Array:

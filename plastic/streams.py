@@ -24,6 +24,7 @@ class Streams:
     weights: Generator
     batches: Generator
     policy: Generator
+    plasticity: Generator  # new streams come last, so that the others stay what they were
 
     @classmethod
     def of(cls, seed: int) -> Streams:
@@ -36,7 +37,7 @@ class Streams:
         True
         """
         check_count("seed", seed, low=0)
-        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(5)))
+        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(6)))
 
 
 class Batches:

@@ -13,13 +13,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.datasets import Dataset, recovered
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
+from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
 from plastic.signals import NetworkView, step_flops
 from plastic.streams import Batches, Streams
@@ -32,6 +32,8 @@ Array = NDArray[Any]
 
 LOST = "lost its trial"
 """Refusal of edits that a trial was made of, and that were taken back after it."""
+
+ALWAYS_OPEN = Constant()
 
 EVALUATED = 2000
 """The training split is evaluated on at most so many samples, always the same ones."""
@@ -80,27 +82,40 @@ class Lived:
 
     branch: Branch
     rows: list[Rows]
-    losses: list[Array]
+    losses: Array
     end: Snapshot
     error: Diverged | None
 
 
 @dataclass
 class Training:
-    """A network in training; `train` says what the parts are."""
+    """A network in training; `train` says what the parts are.
+
+    Attributes
+    ----------
+    losses : float array, shape (n_steps,)
+        Of each mini-batch so far; NaN where the network has not been.
+    asked : int
+        The step at which the policy was asked last.
+    """
 
     network: Network
     dataset: Dataset
     policy: Policy
     optimizer: Optimizer
     schedule: Schedule
+    plasticity: Plasticity
     batches: Batches
-    rng: Generator
+    streams: Streams
     n_steps: int
     evaluate_every: int
     ledger: Ledger = field(default_factory=Ledger)
     pending: Pending | None = None
-    losses: list[Array] = field(default_factory=list)
+    losses: Array = field(init=False)
+    asked: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.losses, self.asked = np.full(self.n_steps, np.nan), self.step
 
     @property
     def step(self) -> int:
@@ -119,19 +134,18 @@ class Training:
         """Train up to this step, in one stretch."""
         if step == self.step:
             return
-        network, train = self.network, self.dataset.train
+        network, train, at = self.network, self.dataset.train, self.step
         with self.clock():
-            rows = self.batches.take(step - self.step)
+            rows = self.batches.take(step - at)
             cost = step_flops(network.topology.structure, self.batches.size)
-            losses = network.learn(
+            self.losses[at:step] = network.learn(
                 train.X,
                 train.y,
                 rows,
                 self.optimizer,
-                rates=self.rates(np.arange(self.step, step)),
+                rates=self.rates(np.arange(at, step)),
                 statistics=self.policy.statistics,
             )
-            self.losses.append(losses)
             self.ledger.flops += cost * len(rows)
 
     def rates(self, steps: NDArray[np.integer]) -> Array:
@@ -148,6 +162,8 @@ class Training:
             The step by which a trial must be over.
         """
         step = self.step
+        self.plasticity.observe(self.moment(), self.losses[self.asked : step].mean())
+        self.asked = step
         with self.clock():
             reward_loss = self.look() if self.policy.wants_reward else np.nan
             self.report(reward_loss)  # before the edit, whose own effect counts, too
@@ -174,11 +190,24 @@ class Training:
     def ask(self) -> Proposal:
         """The policy's next proposal; what it looked at goes on the ledger."""
         batch, train = self.batches.peek(), self.dataset.train
-        view = NetworkView(self.network, train.X[batch], train.y[batch], self.n_steps)
-        proposal = self.policy.propose(view, self.rng)
+        openness = self.plasticity.openness(self.moment())
+        view = NetworkView(
+            self.network,
+            train.X[batch],
+            train.y[batch],
+            self.n_steps,
+            draw_open(openness, self.streams.plasticity),
+        )
+        proposal = self.policy.propose(view, self.streams.policy)
         self.ledger.flops += view.bill.flops
         self.ledger.candidate_gradients += view.bill.candidate_gradients
         return proposal
+
+    def moment(self) -> Moment:
+        """When it is, and how old everybody is."""
+        topology = self.network.topology
+        born = topology.birth_steps("neuron", topology.structure.neuron_ids)
+        return Moment(self.step, self.n_steps, topology.structure.groups, self.step - born)
 
     def report(self, reward_loss: float) -> None:
         """Tell the policy what became of its last proposal."""
@@ -216,10 +245,8 @@ class Training:
             If both branches do.
         """
         ahead = self.batches.take(until - self.step)
-        losses = list(self.losses)
         edited = self.live(ahead, until)
         self.network.restore(before)
-        self.losses = losses
         plain = self.live(ahead, until)
         if edited.error and plain.error:
             raise plain.error
@@ -242,7 +269,8 @@ class Training:
             topology, flops = self.network.topology, self.ledger.flops - paid
             loss = loss if np.isfinite(loss) else np.inf
             branch = Branch(loss, topology.n_neurons, topology.n_connections, flops)
-            return Lived(branch, rows, self.losses, self.network.snapshot(), error)
+            end = self.network.snapshot()
+            return Lived(branch, rows, self.losses.copy(), end, error)
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -263,8 +291,8 @@ class Training:
             loss, answers = network.evaluate(X, Y)
             losses.append(loss)
             scores.append(self.dataset.score(answers, Y))
-        running = np.concatenate(self.losses).mean() if self.losses else np.nan
-        self.losses.clear()
+        last = max(step - 1, 0) // self.evaluate_every * self.evaluate_every
+        running = self.losses[last:step].mean() if step else np.nan
         return Rows(
             "convergence",
             {
@@ -306,6 +334,7 @@ def train(
     n_steps: int,
     batch_size: int = 50,
     evaluate_every: int = 50,
+    plasticity: Plasticity = ALWAYS_OPEN,
 ) -> Iterator[Rows]:
     """Train a network on a dataset while a policy rewires it.
 
@@ -321,13 +350,15 @@ def train(
     schedule : Schedule
         Of the learning rate.
     streams : Streams
-        Those for batches and policy are used.
+        Those for batches, policy and plasticity are used.
     n_steps : int
         Mini-batches to learn from, those counted that the network has learned from already.
     batch_size : int
     evaluate_every : int
         Steps from one row of the table of convergence to the next; there is one at the start
         and one at the end, too.
+    plasticity : Plasticity
+        Which neurons the policy may change at what time; by default all, always.
 
     Yields
     ------
@@ -351,11 +382,11 @@ def train(
         )
     batches = Batches(len(dataset.train), batch_size, streams.batches)
     training = Training(
-        network, dataset, policy, optimizer, schedule, batches, streams.policy, n_steps,
+        network, dataset, policy, optimizer, schedule, plasticity, batches, streams, n_steps,
         evaluate_every,
     )  # fmt: skip
     journal = Journal(network.topology, remember=0)
-    asked = sorted({int(step) for step in policy.steps(n_steps) if done < step < n_steps})
+    asked = sorted({n for n in map(int, policy.steps(n_steps)) if done < n < n_steps})
     yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
     yield training.evaluate()
     for step, following in pairwise([*asked, n_steps]):

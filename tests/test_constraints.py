@@ -6,6 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plastic.datasets import from_arrays
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
@@ -186,3 +188,37 @@ def test_rewiring_keeps_within_fan_limits_and_is_never_refused(name, wiring):
     assert sum(len(piece["id"]) for piece in edits) > 20
     assert np.isin(protected, topology.structure.connection_ids).all()
     assert topology.n_connections == limits.max_connections
+
+
+@given(
+    seed=st.integers(0, 1000),
+    fan_in=st.integers(1, 6),
+    fan_out=st.integers(1, 6),
+    most=st.integers(1, 60),
+)
+def test_a_wiring_is_cut_down_to_what_is_allowed(seed, fan_in, fan_out, most):
+    rng = np.random.default_rng(seed)
+    topology = random_dag(4, 2, 0.5, rng, n_hidden=8)
+    structure = topology.structure
+    protected = rng.choice(structure.connection_ids, 1)
+    limits = Constraints(
+        max_connections=most, max_fan_in=fan_in, max_fan_out=fan_out, forbidden=[(0, 2)],
+        protected_connections=protected,
+    )  # fmt: skip
+    surplus = limits.surplus(structure, rng)
+    crossing = structure.connection_ids[
+        (structure.groups[structure.sources] == 0) & (structure.groups[structure.targets] == 2)
+    ]
+    topology.apply(Disconnect(structure.connection_ids[surplus], keep_stranded=True))
+    left = topology.structure.connection_ids
+    assert not np.isin(crossing, left).any()
+    if protected[0] not in crossing:  # it goes first where something must
+        topology.constrain(limits)
+        assert protected[0] in left
+    room = min(most, int(np.minimum(fan(structure, "in"), fan_in).sum()))
+    assert topology.n_connections <= room
+
+
+def test_nothing_is_cut_where_nothing_is_limited():
+    rng = np.random.default_rng(0)
+    assert len(Constraints().surplus(layered(rng).structure, rng)) == 0

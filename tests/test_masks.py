@@ -151,6 +151,6 @@ def test_a_cost_that_is_no_number_ends_the_search():
     searcher = make_search("thompson", np.arange(3.0), 1)
     rng = np.random.default_rng(0)
     with pytest.raises(InvalidParameter, match="the cost of a mask must be finite, got nan"):
-        search(searcher, lambda mask: float("nan"), 5, rng)
+        search(searcher, lambda _: float("nan"), 5, rng)
     with pytest.raises(InvalidParameter, match="n_pulls must be a whole number"):
-        search(searcher, lambda mask: 0.0, 0, rng)
+        search(searcher, lambda _: 0.0, 0, rng)

@@ -25,7 +25,7 @@ RULES = [
     Constant(),
     Constant(0.3),
     CosineFall(0.5),
-    CriticalPeriod(0.4, {1: 0.1}),
+    CriticalPeriod(0.4, [(1, 0.1)]),
     Juvenile(50),
     ReopensOnPlateau(),
 ]
@@ -47,7 +47,7 @@ def test_openness_is_a_probability_for_each_neuron(rule, step):
 
 
 def test_a_group_closes_at_its_own_time():
-    rule = CriticalPeriod(0.8, {1: 0.2})
+    rule = CriticalPeriod(0.8, [(1, 0.2)])
     assert rule.openness(moment(10)).tolist() == [1, 1, 1]
     assert rule.openness(moment(20)).tolist() == [1, 0, 1]
     assert rule.openness(moment(80)).tolist() == [0, 0, 0]
@@ -127,7 +127,8 @@ def test_when_all_is_closed_nothing_is_proposed():
         (lambda: Constant(1.2), "level must lie in"),
         (lambda: CosineFall(0), "until must lie in"),
         (lambda: CriticalPeriod(-0.1), "closes must lie in"),
-        (lambda: CriticalPeriod(0.5, {3: 2.0}), r"by_group\[3\] must lie in"),
+        (lambda: CriticalPeriod(0.5, [(3, 2.0)]), "by_group of 3 must lie in"),
+        (lambda: CriticalPeriod(0.5, [3]), r"by_group must hold pairs .* got 3"),
         (lambda: Juvenile(0), "half_life must be a whole number"),
         (lambda: Juvenile(5, -1), "floor must lie in"),
         (lambda: ReopensOnPlateau(patience=0), "patience must be a whole number"),

@@ -51,8 +51,8 @@ class LinearMasks(MaskSearch):
 
     With :math:`z_i = [\text{unit } i \text{ pruned}] - m/n` and cost :math:`y`, the model is
     :math:`y = c + z^\top \theta + \epsilon`, :math:`\epsilon \sim N(0, s^2)`, with the prior
-    :math:`\theta \sim N(\mu_0, \sigma_0^2 I)`.  Sums of observations fade by `discount` at every
-    refresh:
+    :math:`\theta \sim N(\mu_0, \sigma_0^2 I)`.  Sums of observations fade by `discount` at
+    every refresh:
 
     .. math::
         P = I / \sigma_0^2 + A / s^2, \qquad
@@ -60,9 +60,10 @@ class LinearMasks(MaskSearch):
         A \mathrel{+}= z z^\top, \quad b \mathrel{+}= z (y - c)
 
     A pull of the rule ``thompson`` prunes the `m` lowest of
-    :math:`\tilde\theta = \mu + \tau P^{-1/2} \xi`, :math:`\xi \sim N(0, I)`.  The controls keep the
-    same model: ``mean`` takes :math:`\mu`, ``epsilon`` swaps a tenth of it at random,
-    ``isotropic`` adds noise of the same average spread and no shape, ``uniform`` ignores it.
+    :math:`\tilde\theta = \mu + \tau P^{-1/2} \xi`, :math:`\xi \sim N(0, I)`.  The
+    controls keep the same model: ``mean`` takes :math:`\mu`, ``epsilon`` swaps a tenth of it at
+    random, ``isotropic`` adds noise of the same average spread and no shape, ``uniform``
+    ignores it.
 
     Parameters
     ----------
@@ -175,12 +176,12 @@ class LinearMasks(MaskSearch):
 
     @property
     def posterior_mean(self) -> Array:
-        """:math:`\\mu` as of the last refresh, shape (n,)."""
+        r""":math:`\mu` as of the last refresh, shape (n,)."""
         return self._mean.copy()
 
     @property
     def posterior_std(self) -> Array:
-        """Square roots of the diagonal of :math:`P^{-1}`, shape (n,)."""
+        r"""Square roots of the diagonal of :math:`P^{-1}`, shape (n,)."""
         inverse = solve_triangular(self._factor, np.eye(len(self._mean)))
         return np.sqrt(np.sum(inverse**2, axis=1))
 

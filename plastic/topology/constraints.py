@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.errors import InvalidEdit, InvalidParameter, check_count
@@ -83,6 +84,31 @@ class Constraints:
         self._check_protected(structure)
         self._check_groups(structure)
 
+    def surplus(self, structure: Structure, rng: Generator) -> NDArray[np.int64]:
+        """Positions of connections to take out, so that groups, fans and count are kept.
+
+        Which ones of too many go is left to chance; protected ones stay where they may.
+        """
+        gone = np.zeros(structure.n_connections, bool)
+        groups = structure.groups
+        for source, target in self.forbidden:
+            gone |= (groups[structure.sources] == source) & (
+                groups[structure.targets] == target
+            )
+        order = rng.permutation(structure.n_connections)
+        kept = np.isin(structure.connection_ids[order], self.protected_connections)
+        order = order[np.argsort(~kept, kind="stable")]
+        for ends, limit in (
+            (structure.targets, self.max_fan_in),
+            (structure.sources, self.max_fan_out),
+        ):
+            if limit is not None:
+                left = order[~gone[order]]
+                gone[left[place_in_line(ends[left]) >= limit]] = True
+        if self.max_connections is not None:
+            gone[order[~gone[order]][self.max_connections :]] = True
+        return np.flatnonzero(gone)
+
     def _check_counts(self, structure: Structure) -> None:
         n_hidden = int(np.sum(structure.kinds == Kind.HIDDEN))
         for name, held, limit in (
@@ -136,6 +162,21 @@ def fan(structure: Structure, way: str) -> NDArray[np.int64]:
     if way == "in":
         return np.diff(structure.indptr)
     return np.bincount(structure.sources, minlength=structure.n_neurons)
+
+
+def place_in_line(ends: NDArray[np.integer]) -> NDArray[np.int64]:
+    """How many of the same value come before each.
+
+    Examples
+    --------
+    >>> place_in_line(np.array([5, 3, 5, 5]))
+    array([0, 0, 1, 2])
+    """
+    in_order = np.argsort(ends, kind="stable")
+    first = np.searchsorted(ends[in_order], ends[in_order])
+    places = np.empty(len(ends), np.int64)
+    places[in_order] = np.arange(len(ends)) - first
+    return places
 
 
 def _checked_ids(name: str, given: Any) -> Ids:
