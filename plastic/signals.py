@@ -9,7 +9,7 @@ equal cost can be made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine import Network, Signals
+from plastic.engine import SGD, Adam, Network, Signals
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidEdit, InvalidParameter
 from plastic.topology import Kind, Structure
@@ -26,6 +26,9 @@ Array = NDArray[Any]
 
 CHUNK = 2**22
 """Entries of a candidate matrix that are held at a time."""
+
+FIRST_MOMENTS = tuple(rule.slots[0] for rule in (SGD, Adam))
+"""Columns that an optimizer's running mean of the gradient may lie in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +127,23 @@ class NetworkView:
         """
         return self._column(self._network.topology.connection_columns, SALIENCY)
 
+    @property
+    def momentum(self) -> Array:
+        """The optimizer's running mean of each connection's gradient, up to a common factor.
+
+        Its momentum under SGD, its first moment under Adam; shape (n_connections,).
+
+        Raises
+        ------
+        InvalidParameter
+            If no step has been taken yet.
+        """
+        columns = self._network.topology.connection_columns
+        held = [name for name in FIRST_MOMENTS if name in columns]
+        if not held:
+            raise InvalidParameter("there is no momentum before the first training step")
+        return _read_only(columns[held[0]])
+
     def moments(self, of: str) -> tuple[Array, Array, Array]:
         """Count, mean and variance of a neuron's discounted observations.
 
@@ -214,7 +234,9 @@ class NetworkView:
         fits[fits] = structure.positions_between(sources[fits], targets[fits]) < 0
         return fits
 
-    def candidate_gradients(self, sources: Array, targets: Array) -> Array:
+    def candidate_gradients(
+        self, sources: Array, targets: Array, signals: Signals | None = None
+    ) -> Array:
         r"""Loss gradient that each missing connection would have at weight zero.
 
         .. math:: g_{uv} = \frac{1}{B} \sum_b y_{bu} \, \delta_{bv}
@@ -223,11 +245,14 @@ class NetworkView:
         ----------
         sources, targets : int arrays, shape (n_candidates,)
             Slots.
+        signals : Signals, optional
+            Those of another mini-batch, kept from an earlier view of the same neurons; by
+            default those of the next mini-batch.
 
         Returns
         -------
         float array, shape (n_candidates,)
-            In loss per unit weight, averaged over the next mini-batch.
+            In loss per unit weight, averaged over the mini-batch.
 
         Raises
         ------
@@ -244,7 +269,8 @@ class NetworkView:
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")
         if not len(sources):  # nor is a pass to be paid for
             return np.zeros(0)
-        outputs, deltas = self.signals.outputs, self.signals.deltas
+        signals = self.signals if signals is None else signals
+        outputs, deltas = signals.outputs, signals.deltas
         n_samples = outputs.shape[1]
         self.bill.candidate_gradients += len(sources)
         self.bill.flops += 2 * n_samples * len(sources)
@@ -256,12 +282,43 @@ class NetworkView:
             gradients[of] = products.sum(axis=1) / n_samples
         return gradients
 
+    def masked_losses(self, masks: Sequence[Array]) -> Array:
+        """Loss on the next mini-batch with some connections masked; a forward pass for each.
+
+        Every pass is on the bill in full: a mask saves none of the work.
+
+        Parameters
+        ----------
+        masks : sequence of int arrays
+            Positions of the connections that are masked together; an empty one masks none.
+
+        Returns
+        -------
+        float array, shape (n_masks,)
+        """
+        weights, losses = self._network.weights, np.empty(len(masks))
+        whole = weights.copy()
+        try:
+            for trial, positions in enumerate(masks):
+                weights[positions] = 0
+                losses[trial] = self._network.evaluate(self._X, self._Y)[0]
+                weights[positions] = whole[positions]
+        finally:
+            weights[:] = whole
+        self.bill.flops += len(masks) * forward_flops(self.structure, len(self._X))
+        return losses
+
     def _column(self, columns: Any, name: str) -> Array:
         if name not in columns:
             raise InvalidParameter(
                 f"there is no statistic {name!r}: the policy must ask for it in its statistics"
             )
         return _read_only(columns[name])
+
+
+def forward_flops(structure: Structure, n_samples: int) -> int:
+    """Operations of a forward pass: a multiplication and an addition each."""
+    return 2 * n_samples * structure.n_connections
 
 
 def pass_flops(structure: Structure, n_samples: int) -> int:
