@@ -7,21 +7,22 @@ the `SETTINGS`.  `check_policy` goes through all of them and names the first tha
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
 
 from plastic.columns import check_piece
 from plastic.datasets import Dataset, Split, from_arrays
 from plastic.edits import PruneNeurons
-from plastic.engine import SGD, Cosine, Network
+from plastic.engine import SGD, Cosine, Network, Statistics
 from plastic.errors import ContractBroken, InvalidEdit, InvalidParameter, check_count
-from plastic.policies import Policy
+from plastic.policies import Outcome, Policy, Proposal
 from plastic.signals import NetworkView
 from plastic.topology import Topology
 from plastic.topology.wiring import dense, erk, random_dag
@@ -279,8 +280,24 @@ def _differs(case: Case) -> str:
 def _sees_test_data(case: Case) -> str:
     test = case.dataset.test
     poisoned = replace(case.dataset, test=Split(10 - 3 * test.X[::-1], test.y[::-1]))
-    same = case.train(poisoned).text == case.run.text
-    return "" if same else "its proposals change with the test split"
+    if case.train(poisoned).text != case.run.text:
+        return "its proposals change with the test split"
+    test = Sealed(test.X, test.y)
+    look = wrapped(case.make, lambda policy: test.sealed(policy))
+    replace(case, make=look).train(replace(case.dataset, test=test))
+    return "it looks at the test split while it is asked" if test.touched else ""
+
+
+def _forgets(case: Case) -> str:
+    @contextmanager
+    def resumed(policy: Policy) -> Iterator[Policy]:
+        successor = case.make()
+        successor.restore(plain_copy(policy.state()))
+        yield successor
+
+    again = replace(case, make=wrapped(case.make, resumed))
+    same = again.run.text == case.run.text
+    return "" if same else "its proposals change once it goes on from its state"
 
 
 def _draws_elsewhere(case: Case) -> str:
@@ -329,6 +346,76 @@ def _contents(network: Network) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in arrays.items()}
 
 
+def plain_copy(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A state as it would come back from a file, which takes arrays of numbers only.
+
+    Raises
+    ------
+    InvalidParameter
+        If it holds anything else.
+    """
+    for name, values in state.items():
+        if getattr(values, "dtype", np.dtype(object)).kind not in "biuf":
+            raise InvalidParameter(
+                f"a state holds arrays of numbers, but {name!r} is {values!r}"
+            )
+    return {name: values.copy() for name, values in state.items()}
+
+
+class Sealed(Split):
+    """A split that takes note of being looked at while it is sealed."""
+
+    touched = False
+    closed = False
+
+    def __getattribute__(self, name: str) -> Any:
+        """The attribute, noting whether it is data that nobody may see now."""
+        if name in ("X", "y") and self.closed:
+            object.__setattr__(self, "touched", True)
+        return super().__getattribute__(name)
+
+    @contextmanager
+    def sealed(self, policy: Policy) -> Iterator[Policy]:
+        """Seal it while a policy is asked."""
+        object.__setattr__(self, "closed", True)
+        try:
+            yield policy
+        finally:
+            object.__setattr__(self, "closed", False)
+
+
+def wrapped(
+    make: Callable[[], Policy], asking: Callable[[Policy], AbstractContextManager[Policy]]
+) -> Callable[[], Policy]:
+    """The same policy, but each time it is asked or told, `asking` says who answers."""
+
+    class Wrapped(Policy):
+        wants_reward = make().wants_reward
+
+        def __init__(self) -> None:
+            self.inner = make()
+
+        @property
+        def statistics(self) -> Statistics:
+            return self.inner.statistics
+
+        def begin(self, density: float) -> float:
+            return self.inner.begin(density)
+
+        def steps(self, n_steps: int) -> NDArray[np.integer]:
+            return self.inner.steps(n_steps)
+
+        def propose(self, view: NetworkView, rng: Generator) -> Proposal:
+            with asking(self.inner) as self.inner:
+                return self.inner.propose(view, rng)
+
+        def observe(self, outcome: Outcome) -> None:
+            with asking(self.inner) as self.inner:
+                self.inner.observe(outcome)
+
+    return Wrapped
+
+
 PROMISES: dict[str, Callable[[Case], str]] = {
     "works on any network": _fails,
     "names its steps in ascending order, before the last": _asks_out_of_order,
@@ -339,6 +426,7 @@ PROMISES: dict[str, Callable[[Case], str]] = {
     "writes well-formed rows of arms": _writes_bad_arms,
     "proposes the same under the same seed": _differs,
     "never sees test data": _sees_test_data,
+    "goes on the same from its saved state": _forgets,
     "leaves the global random state alone": _draws_elsewhere,
     "changes nothing but by its edits": _writes,
 }

@@ -9,7 +9,7 @@ equal cost can be made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine import Network, Signals
+from plastic.blocks import Block, blocks_of, fitting
+from plastic.engine import SGD, Adam, Network, Signals
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidEdit, InvalidParameter
 from plastic.topology import Constraints, Kind, Structure
-from plastic.topology.constraints import fan, place_in_line
 
 Array = NDArray[Any]
 
@@ -30,34 +30,8 @@ UNLIMITED = Constraints()
 CHUNK = 2**22
 """Entries of a candidate matrix that are held at a time."""
 
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The connections, there or not, from one group of neurons to another.
-
-    Parameters
-    ----------
-    source_group, target_group : int
-        -1 where the topology lets any groups connect: then all connections are one block.
-    positions : int array, shape (n_prunable,)
-        The connections that are there and may be pruned.
-    sources, targets : int arrays
-        Slots that a connection of this block may join.
-    n_held : int
-        The connections that are there, prunable or not.
-    """
-
-    source_group: int
-    target_group: int
-    positions: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    n_held: int
-
-    @property
-    def name(self) -> str:
-        """For tables and messages."""
-        return f"{self.source_group}->{self.target_group}"
+FIRST_MOMENTS = tuple(rule.slots[0] for rule in (SGD, Adam))
+"""Columns that an optimizer's running mean of the gradient may lie in."""
 
 
 @dataclass
@@ -167,6 +141,23 @@ class NetworkView:
         """
         return self._column(self._network.topology.connection_columns, SALIENCY)
 
+    @property
+    def momentum(self) -> Array:
+        """The optimizer's running mean of each connection's gradient, up to a common factor.
+
+        Its momentum under SGD, its first moment under Adam; shape (n_connections,).
+
+        Raises
+        ------
+        InvalidParameter
+            If no step has been taken yet.
+        """
+        columns = self._network.topology.connection_columns
+        held = [name for name in FIRST_MOMENTS if name in columns]
+        if not held:
+            raise InvalidParameter("there is no momentum before the first training step")
+        return _read_only(columns[held[0]])
+
     def moments(self, of: str) -> tuple[Array, Array, Array]:
         """Count, mean and variance of a neuron's discounted observations.
 
@@ -211,34 +202,7 @@ class NetworkView:
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks that may hold connections, by groups."""
-        structure, topology = self.structure, self._network.topology
-        may_go = self.is_open[structure.targets]
-        may_go &= ~np.isin(structure.connection_ids, self.constraints.protected_connections)
-        may_lead = structure.kinds != Kind.OUTPUT
-        may_follow = (structure.kinds != Kind.INPUT) & self.is_open
-        if topology.blocks is None and not self.constraints.forbidden:
-            ends = np.flatnonzero(may_lead), np.flatnonzero(may_follow)
-            return [Block(-1, -1, np.flatnonzero(may_go), *ends, structure.n_connections)]
-        groups = np.unique(structure.groups).tolist()
-        pairs = [(s, t) for s in groups for t in groups] if topology.blocks is None else ()
-        source_groups = structure.groups[structure.sources]
-        target_groups = structure.groups[structure.targets]
-        blocks = []
-        for source, target in sorted(pairs or topology.blocks or ()):
-            if not topology.may_join(source, target):
-                continue
-            held = (source_groups == source) & (target_groups == target)
-            blocks.append(
-                Block(
-                    source,
-                    target,
-                    np.flatnonzero(held & may_go),
-                    np.flatnonzero((structure.groups == source) & may_lead),
-                    np.flatnonzero((structure.groups == target) & may_follow),
-                    int(held.sum()),
-                )
-            )
-        return blocks
+        return blocks_of(self._network.topology, self.is_open)
 
     def fitting(self, sources: Array, targets: Array, pruned: Array) -> NDArray[np.bool_]:
         """Which of some new connections the fan limits have room for, first come first served.
@@ -254,18 +218,7 @@ class NetworkView:
         -------
         bool array, shape (n_new,)
         """
-        structure, limits = self.structure, self.constraints
-        fits = np.ones(len(sources), bool)
-        for way, ends, of_all, limit in (
-            ("in", targets, structure.targets, limits.max_fan_in),
-            ("out", sources, structure.sources, limits.max_fan_out),
-        ):
-            if limit is not None:
-                freed = np.bincount(of_all[pruned], minlength=structure.n_neurons)
-                room = limit - fan(structure, way) + freed
-                # only those that fit so far take up room
-                fits[fits] = place_in_line(ends[fits]) < room[ends[fits]]
-        return fits
+        return fitting(self.structure, self.constraints, sources, targets, pruned)
 
     def missing(self, block: Block) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Connections of a block that are not there and respect the order, piece by piece.
@@ -310,7 +263,9 @@ class NetworkView:
         fits[fits] = structure.positions_between(sources[fits], targets[fits]) < 0
         return fits
 
-    def candidate_gradients(self, sources: Array, targets: Array) -> Array:
+    def candidate_gradients(
+        self, sources: Array, targets: Array, signals: Signals | None = None
+    ) -> Array:
         r"""Loss gradient that each missing connection would have at weight zero.
 
         .. math:: g_{uv} = \frac{1}{B} \sum_b y_{bu} \, \delta_{bv}
@@ -319,11 +274,14 @@ class NetworkView:
         ----------
         sources, targets : int arrays, shape (n_candidates,)
             Slots.
+        signals : Signals, optional
+            Those of another mini-batch, kept from an earlier view of the same neurons; by
+            default those of the next mini-batch.
 
         Returns
         -------
         float array, shape (n_candidates,)
-            In loss per unit weight, averaged over the next mini-batch.
+            In loss per unit weight, averaged over the mini-batch.
 
         Raises
         ------
@@ -340,7 +298,8 @@ class NetworkView:
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")
         if not len(sources):  # nor is a pass to be paid for
             return np.zeros(0)
-        outputs, deltas = self.signals.outputs, self.signals.deltas
+        signals = self.signals if signals is None else signals
+        outputs, deltas = signals.outputs, signals.deltas
         n_samples = outputs.shape[1]
         self.bill.candidate_gradients += len(sources)
         self.bill.flops += 2 * n_samples * len(sources)
@@ -352,12 +311,43 @@ class NetworkView:
             gradients[of] = products.sum(axis=1) / n_samples
         return gradients
 
+    def masked_losses(self, masks: Sequence[Array]) -> Array:
+        """Loss on the next mini-batch with some connections masked; a forward pass for each.
+
+        Every pass is on the bill in full: a mask saves none of the work.
+
+        Parameters
+        ----------
+        masks : sequence of int arrays
+            Positions of the connections that are masked together; an empty one masks none.
+
+        Returns
+        -------
+        float array, shape (n_masks,)
+        """
+        weights, losses = self._network.weights, np.empty(len(masks))
+        whole = weights.copy()
+        try:
+            for trial, positions in enumerate(masks):
+                weights[positions] = 0
+                losses[trial] = self._network.evaluate(self._X, self._Y)[0]
+                weights[positions] = whole[positions]
+        finally:
+            weights[:] = whole
+        self.bill.flops += len(masks) * forward_flops(self.structure, len(self._X))
+        return losses
+
     def _column(self, columns: Any, name: str) -> Array:
         if name not in columns:
             raise InvalidParameter(
                 f"there is no statistic {name!r}: the policy must ask for it in its statistics"
             )
         return _read_only(columns[name])
+
+
+def forward_flops(structure: Structure, n_samples: int) -> int:
+    """Operations of a forward pass: a multiplication and an addition each."""
+    return 2 * n_samples * structure.n_connections
 
 
 def pass_flops(structure: Structure, n_samples: int) -> int:

@@ -48,7 +48,7 @@ def test_spread_follows_the_weights():
 def test_in_place_renews_the_share_of_each_block(seed):
     rng = np.random.default_rng(seed)
     view = view_of(erk(8, 3, 0.4, rng, hidden=[12, 12]), rng)
-    allotments = InPlace()(view, np.abs(view.weights), 0.3)
+    allotments = InPlace()(view, np.abs(view.weights), 0.3, rng)
     for block, allotment in zip(view.blocks, allotments, strict=True):
         assert allotment.prune == allotment.grow <= int(0.3 * len(block.positions))
         assert allotment.grow <= view.count_missing(block)
@@ -62,7 +62,7 @@ def test_by_score_moves_connections_to_where_they_are_worth_more(wiring):
     rich = view.blocks[1]
     scores = np.full(len(view.weights), 0.1)
     scores[rich.positions] = 10.0
-    allotments = ByScore()(view, scores, 0.3)
+    allotments = ByScore()(view, scores, 0.3, rng)
     total = sum(a.prune for a in allotments)
     assert total == sum(a.grow for a in allotments) > 0
     assert allotments[1].grow > allotments[1].prune

@@ -178,6 +178,36 @@ class Cheats(Swap):
         return super().propose(view, np.random.default_rng(seed))
 
 
+class Peeks(Swap):
+    def propose(self, view, rng):
+        frame = inspect.currentframe().f_back
+        while frame is not None:  # it is of no use to it, yet it looks
+            dataset = getattr(frame.f_locals.get("self"), "dataset", None)
+            getattr(getattr(dataset, "test", None), "X", None)
+            frame = frame.f_back
+        return super().propose(view, rng)
+
+
+class Forgets(Swap):
+    """Counts how often it was asked, and cannot say so."""
+
+    asked = 0
+
+    def propose(self, view, rng):
+        self.asked += 1
+        return super().propose(view, rng if self.asked == 1 else np.random.default_rng(0))
+
+
+class RemembersObjects(Swap):
+    def state(self):
+        return {"last": np.array([Proposal()], object)}
+
+
+class RestoresNothing(Swap):
+    def state(self):
+        return {"asked": np.array(1)}
+
+
 class DrawsFromNumPy(Swap):
     def propose(self, view, rng):
         np.random.rand()  # noqa: NPY002 - the breach to be caught
@@ -241,6 +271,24 @@ BREACHES = [
     Breach(DrawsFromNowhere, "proposes the same under the same seed", "layers", "seed 0"),
     Breach(SharesState, "proposes the same under the same seed", "layers", "seed 0"),
     Breach(Cheats, "never sees test data", "layers", "change with the test split"),
+    Breach(
+        Peeks, "never sees test data", "layers", "looks at the test split while it is asked"
+    ),
+    Breach(
+        Forgets, "goes on the same from its saved state", "layers", "goes on from its state"
+    ),
+    Breach(
+        RemembersObjects,
+        "goes on the same from its saved state",
+        "layers",
+        "holds arrays of numbers, but 'last' is",
+    ),
+    Breach(
+        RestoresNothing,
+        "goes on the same from its saved state",
+        "layers",
+        "must hold just nothing, got 'asked'",
+    ),
     Breach(DrawsFromNumPy, "leaves the global random state alone", "layers", "of numpy.random"),
     Breach(DrawsFromPython, "leaves the global random state alone", "layers", "of random"),
     Breach(

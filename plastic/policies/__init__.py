@@ -1,17 +1,26 @@
 """Policies: where a network grows and shrinks while it learns; one file each."""
 
 from plastic.policies.base import Branch, Outcome, Policy, Proposal, Trial
-from plastic.policies.gradual_magnitude import GradualMagnitude
+from plastic.policies.connection_thompson import connection_thompson
+from plastic.policies.deep_rewiring import deep_rewiring
+from plastic.policies.dense_pruning import DensePruning, dense_then_prune, gradual_magnitude
+from plastic.policies.hierarchical_thompson import hierarchical_thompson
+from plastic.policies.layer_thompson import layer_thompson
+from plastic.policies.masked_trials import masked_trials
+from plastic.policies.meta_bandit import MetaBandit
 from plastic.policies.random_rewiring import random_rewiring
 from plastic.policies.rewiring import Rewiring
 from plastic.policies.rigl import rigl
 from plastic.policies.sparse_evolution import sparse_evolution
+from plastic.policies.sparse_momentum import sparse_momentum
 from plastic.policies.static import Static
+from plastic.policies.taylor_gradient import taylor_gradient
 from plastic.policies.thompson import PosteriorGrowth, thompson
 
 __all__ = [
     "Branch",
-    "GradualMagnitude",
+    "DensePruning",
+    "MetaBandit",
     "Outcome",
     "Policy",
     "PosteriorGrowth",
@@ -19,8 +28,17 @@ __all__ = [
     "Rewiring",
     "Static",
     "Trial",
+    "connection_thompson",
+    "deep_rewiring",
+    "dense_then_prune",
+    "gradual_magnitude",
+    "hierarchical_thompson",
+    "layer_thompson",
+    "masked_trials",
     "random_rewiring",
     "rigl",
     "sparse_evolution",
+    "sparse_momentum",
+    "taylor_gradient",
     "thompson",
 ]

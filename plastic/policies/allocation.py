@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.signals import NetworkView
@@ -15,16 +17,27 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Allotment:
-    """What one block is to lose and to gain."""
+    """What one block is to lose and to gain.
+
+    Parameters
+    ----------
+    prune, grow : int
+        Connections.
+    arm : mapping of str to object
+        The block's row for the table of arms, if blocks are arms.
+    """
 
     prune: int
     grow: int
+    arm: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Allocation(Protocol):
     """How to spread an update over the blocks; both sums must be the same."""
 
-    def __call__(self, view: NetworkView, scores: Array, share: float) -> list[Allotment]:
+    def __call__(
+        self, view: NetworkView, scores: Array, share: float, rng: Generator
+    ) -> list[Allotment]:
         """One for each of ``view.blocks``.
 
         Parameters
@@ -34,6 +47,7 @@ class Allocation(Protocol):
             What each connection is worth.
         share : float
             Of the connections that are to be renewed.
+        rng : Generator
         """
 
 
@@ -41,7 +55,9 @@ class Allocation(Protocol):
 class InPlace:
     """Every block renews the same share and keeps its number of connections, as in RigL."""
 
-    def __call__(self, view: NetworkView, scores: Array, share: float) -> list[Allotment]:
+    def __call__(
+        self, view: NetworkView, scores: Array, share: float, rng: Generator
+    ) -> list[Allotment]:
         """As many grown as pruned in each block."""
         counts = [
             min(int(share * len(block.positions)), view.count_missing(block))
@@ -66,15 +82,35 @@ class ByScore:
     with the mean momentum there where any score may stand here.
     """
 
-    def __call__(self, view: NetworkView, scores: Array, share: float) -> list[Allotment]:
+    def __call__(
+        self, view: NetworkView, scores: Array, share: float, rng: Generator
+    ) -> list[Allotment]:
         """The total of what is pruned, spread by mean score."""
         held = [block.positions for block in view.blocks]
-        room = np.array([view.count_missing(block) for block in view.blocks])
-        prune = np.array([int(share * len(positions)) for positions in held])
-        prune = spread(prune, prune, min(int(prune.sum()), int(room.sum())))
         worth = np.array([scores[at].mean() if len(at) else 0.0 for at in held])
+        prune, room = what_may_move(view, share)
         grow = spread(worth, room, int(prune.sum()))
         return [Allotment(*pair) for pair in zip(prune.tolist(), grow.tolist(), strict=True)]
+
+
+@dataclass(frozen=True)
+class ByMomentum:
+    """As `ByScore`, by the mean magnitude of the optimizer's momentum, as its authors did."""
+
+    def __call__(
+        self, view: NetworkView, scores: Array, share: float, rng: Generator
+    ) -> list[Allotment]:
+        """The total of what is pruned, spread by mean momentum."""
+        return ByScore()(view, np.abs(view.momentum), share, rng)
+
+
+def what_may_move(
+    view: NetworkView, share: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many each block is to lose, no more than there is room for in all; and its room."""
+    room = np.array([view.count_missing(block) for block in view.blocks])
+    prune = np.array([int(share * len(block.positions)) for block in view.blocks])
+    return spread(prune, prune, min(int(prune.sum()), int(room.sum()))), room
 
 
 def spread(weights: Array, room: NDArray[np.int64], total: int) -> NDArray[np.int64]:

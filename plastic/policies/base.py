@@ -11,7 +11,8 @@ the steps that it names:
 
 A policy owes its user: a budget kept (at the end no more neurons in a group than its
 `most_neurons`, and no more connections than the density that the run asked for allows),
-inputs and outputs left alone, the same proposals under the same seed.
+inputs and outputs left alone, the same proposals under the same seed, and the same again
+when it goes on from its saved `state`.
 `plastic.checks.check_policy` holds any policy to it.
 """
 
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from plastic.edits import Edit
 from plastic.engine import Statistics
+from plastic.policies.memory import State, take
 from plastic.signals import NetworkView
 
 
@@ -153,3 +155,26 @@ class Policy(ABC):
 
     def observe(self, outcome: Outcome) -> None:
         """Take note of what became of the last proposal."""
+
+    def state(self) -> State:
+        """All that it remembers from step to step: flat names, arrays of numbers."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on as the policy that this state is of.
+
+        Asked of a new policy of the same configuration, in place of `begin`.
+
+        Raises
+        ------
+        InvalidParameter
+            If the state is not that of such a policy.
+        """
+        take(state, ())
+
+
+def stack_arms(tables: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Rows for the table of arms, one table below the other; empty ones are left out."""
+    tables = [table for table in tables if table]
+    names = tables[0] if tables else ()
+    return {name: np.concatenate([table[name] for table in tables]) for name in names}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from plastic.blocks import Block
 from plastic.engine import Statistics
 from plastic.policies.parts import NOTHING, Part, highest
-from plastic.signals import CHUNK, Block, NetworkView
+from plastic.signals import CHUNK, NetworkView
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
@@ -86,18 +87,28 @@ class GradientGrowth:
 
     def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
         """The missing connections of each block with the largest gradients."""
-        return Choice([_largest_gradients(view, block, count, rng) for block, count in wanted])
+
+        def score(sources: Slots, targets: Slots) -> Array:
+            return np.abs(view.candidate_gradients(sources, targets))
+
+        return Choice([best_missing(view, *each, rng, score) for each in wanted])
 
 
-def _largest_gradients(view: NetworkView, block: Block, count: int, rng: Generator) -> Grown:
+def best_missing(
+    view: NetworkView,
+    block: Block,
+    count: int,
+    rng: Generator,
+    score: Callable[[Slots, Slots], Array],
+) -> Grown:
+    """The missing connections of a block that score highest; all of them are scored."""
     best = Grown(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     if count == 0:
         return best
     for sources, targets in view.missing(block):  # only the best so far are kept
-        scores = np.abs(view.candidate_gradients(sources, targets))
+        scores = np.concatenate([best.scores, score(sources, targets)])
         sources = np.concatenate([best.sources, sources])
         targets = np.concatenate([best.targets, targets])
-        scores = np.concatenate([best.scores, scores])
         top = highest(scores, count, rng)
         best = Grown(sources[top], targets[top], scores[top])
     return best

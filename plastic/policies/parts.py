@@ -1,7 +1,13 @@
-"""The parts that connection policies are composed of: prune scores and the update schedule."""
+"""The parts that connection policies are composed of: prune scores and the update schedule.
+
+A part that looks at the network between updates, too, or whose choices depend on what it saw
+before, offers the methods of `Watches` and `Remembers` (`plastic.policies.memory`); whatever
+it is composed into calls them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -82,6 +88,27 @@ class AnyOne:
     def __call__(self, view: NetworkView, rng: Generator) -> Array:
         """Scores by position, shape (n_connections,)."""
         return np.zeros(len(view.weights))
+
+
+def together(wanted: Iterable[Statistics]) -> Statistics:
+    """The statistics that several parts need, kept once; the first to need one says how.
+
+    Examples
+    --------
+    >>> both = together([Statistics(saliency=True, rate=0.5), Statistics(moments=True)])
+    >>> both.saliency, both.moments, both.rate
+    (True, True, 0.5)
+    """
+    wanted = [each for each in wanted if each.wanted] or [NOTHING]
+    of_saliency = next((each for each in wanted if each.saliency), wanted[0])
+    of_moments = next((each for each in wanted if each.moments), wanted[0])
+    return Statistics(
+        saliency=of_saliency.saliency,
+        moments=of_moments.moments,
+        every=wanted[0].every,
+        rate=of_saliency.rate,
+        discount=of_moments.discount,
+    )
 
 
 @dataclass(frozen=True)

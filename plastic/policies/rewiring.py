@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.random import Generator
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from plastic.edits import Connect, Disconnect
 from plastic.engine import Statistics
 from plastic.policies.allocation import IN_PLACE, Allocation, Allotment
-from plastic.policies.base import Policy, Proposal
+from plastic.policies.base import Policy, Proposal, stack_arms
 from plastic.policies.growth import Grown, Growth
-from plastic.policies.parts import PruneScore, UpdateSchedule, lowest
+from plastic.policies.memory import State, gather, hand_out, let_look, looking_steps
+from plastic.policies.parts import PruneScore, UpdateSchedule, lowest, together
 from plastic.signals import NetworkView
 
 _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -48,24 +50,25 @@ class Rewiring(Policy):
     @property
     def statistics(self) -> Statistics:
         """What prune score and growth rule need together."""
-        one, other = self.prune.statistics, self.grow.statistics
-        return Statistics(
-            saliency=one.saliency or other.saliency,
-            moments=one.moments or other.moments,
-            every=(one if one.wanted else other).every,
-            rate=(one if one.saliency else other).rate,
-            discount=(one if one.moments else other).discount,
-        )
+        return together((self.prune.statistics, self.grow.statistics))
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """What it is composed of, by the name of the field."""
+        return {"prune": self.prune, "grow": self.grow, "allocation": self.allocation}
 
     def steps(self, n_steps: int) -> NDArray[np.integer]:
-        """The steps of the schedule."""
-        return self.schedule.steps(n_steps)
+        """The steps of the schedule, and those at which a part wants to look."""
+        return looking_steps(self.parts, self.schedule.steps(n_steps))
 
     def propose(self, view: NetworkView, rng: Generator) -> Proposal:
         """Prune and grow the scheduled share of every block."""
+        updates = self.schedule.steps(view.n_steps)
+        if let_look(self.parts, updates, view, rng):
+            return Proposal()
         scores = self.prune(view, rng)
         share = self.schedule.share(view.step, view.n_steps)
-        allotments = self.allocation(view, scores, share)
+        allotments = self.allocation(view, scores, share, rng)
         wanted = [(b, a.grow) for b, a in zip(view.blocks, allotments, strict=True)]
         choice = self.grow(view, wanted, rng)
         held = [block.positions for block in view.blocks]
@@ -88,7 +91,16 @@ class Rewiring(Policy):
         grown = Connect(
             ids[sources], ids[targets], reason=f"{self.grow.name} growth", scores=worth
         )
-        return Proposal([pruned, grown], choice.arms)
+        of_blocks = [{k: np.array([v]) for k, v in each.arm.items()} for each in allotments]
+        return Proposal([pruned, grown], stack_arms([*of_blocks, choice.arms]))
+
+    def state(self) -> State:
+        """What its parts remember."""
+        return gather(self.parts)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on as the policy that this state is of."""
+        hand_out(self.parts, state)
 
 
 def _settled(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
@@ -13,6 +14,7 @@ from plastic.bandits import SAMPLINGS, draw, standard_error
 from plastic.engine import Statistics
 from plastic.errors import check_count, check_in
 from plastic.policies.growth import Array, Choice, Wanted, draw_missing, verified
+from plastic.policies.memory import State, take
 from plastic.policies.parts import Saliency, UpdateSchedule
 from plastic.policies.rewiring import Rewiring
 from plastic.signals import NetworkView
@@ -63,7 +65,6 @@ def thompson(
     return Rewiring(Saliency(observed), growth, schedule)
 
 
-@final
 @dataclass
 class PosteriorGrowth:
     r"""Growth by gradient among candidates drawn from posteriors that connections share.
@@ -93,6 +94,7 @@ class PosteriorGrowth:
     candidates: int = 16
     statistics: Statistics = KEEP_MOMENTS
     name: ClassVar[str] = "posterior"
+    arms: ClassVar[tuple[str, str]] = ARMS
     _pulls: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -101,8 +103,10 @@ class PosteriorGrowth:
 
     def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
         """Missing connections of each block."""
-        posteriors = [_posterior(view, arm) for arm in ARMS]
-        sampled = [draw(self.sampling, *posterior, rng) for posterior in posteriors]
+        posteriors = self.posteriors(view)
+        sampled = [
+            self.weight(draw(self.sampling, *posterior, rng)) for posterior in posteriors
+        ]
         grown, drawn, gradients = [], [], []
         for block, count in wanted:
             a, d = sampled[0][block.sources], sampled[1][block.targets]
@@ -119,11 +123,30 @@ class PosteriorGrowth:
         ]
         tables = [
             self._rows(view, arm, able[k], posteriors[k], sampled[k], ends[k], found)
-            for k, arm in enumerate(ARMS)
+            for k, arm in enumerate(self.arms)
         ]
         return Choice(
             grown, {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
         )
+
+    def posteriors(self, view: NetworkView) -> list[tuple[Array, Array]]:
+        """Mean and standard deviation of each neuron's two arms, by slot."""
+        seen = [view.moments(arm) for arm in self.arms]
+        return [(mean, standard_error(count, variance)) for count, mean, variance in seen]
+
+    def weight(self, sampled: Array) -> Array:
+        """What candidates are drawn by, of the values of the arms in this round."""
+        return sampled
+
+    def state(self) -> State:
+        """Pulls of each arm, by neuron id."""
+        none = np.zeros(0, np.int64)
+        return {f"pulls_{arm}": self._pulls.get(arm, none).copy() for arm in self.arms}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Pulls as they were."""
+        held = take(state, [f"pulls_{arm}" for arm in self.arms])
+        self._pulls = dict(zip(self.arms, held, strict=True))
 
     def _rows(
         self,
@@ -159,8 +182,3 @@ class PosteriorGrowth:
         pulls[ids] += now
         self._pulls[arm] = pulls
         return pulls[ids]
-
-
-def _posterior(view: NetworkView, arm: str) -> tuple[Array, Array]:
-    count, mean, variance = view.moments(arm)
-    return mean, standard_error(count, variance)

@@ -8,7 +8,7 @@ from views import view_of, wired
 
 from plastic.engine import Network
 from plastic.errors import InvalidParameter
-from plastic.policies import GradualMagnitude
+from plastic.policies import dense_then_prune, gradual_magnitude
 from plastic.topology.wiring import erk, erk_counts, random_dag
 
 
@@ -40,7 +40,7 @@ def layered(density):
 
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
 def test_gradual_magnitude_ends_at_the_counts_of_erk(density):
-    policy = GradualMagnitude(every=10, until=0.7)
+    policy = gradual_magnitude(every=10, until=0.7)
     counts, network = pruned_all_along(policy, density, layered)
     expected = erk_counts(np.array([20, 30, 25]), np.array([30, 25, 5]), density)
     assert counts[-1].tolist() == expected.tolist()
@@ -48,7 +48,7 @@ def test_gradual_magnitude_ends_at_the_counts_of_erk(density):
 
 
 def test_gradual_magnitude_follows_the_cubic():
-    policy = GradualMagnitude(every=10, until=0.7)
+    policy = gradual_magnitude(every=10, until=0.7)
     assert policy.begin(0.1) == 1.0
     steps = policy.steps(100)
     assert steps.tolist() == [10, 20, 30, 40, 50, 60, 70]
@@ -61,7 +61,7 @@ def test_gradual_magnitude_follows_the_cubic():
 
 def test_gradual_magnitude_on_a_graph_keeps_to_the_density_asked_for():
     counts, network = pruned_all_along(
-        GradualMagnitude(every=10),
+        gradual_magnitude(every=10),
         0.2,
         lambda density: random_dag(8, 3, density, np.random.default_rng(0), n_hidden=15),
     )
@@ -78,11 +78,11 @@ def test_gradual_magnitude_on_a_graph_keeps_to_the_density_asked_for():
     ],
 )
 def test_gradual_magnitude_prunes_every_so_often_and_at_last(every, until, n_steps, expected):
-    assert GradualMagnitude(every, until).steps(n_steps).tolist() == expected
+    assert gradual_magnitude(every, until).steps(n_steps).tolist() == expected
 
 
 def test_gradual_magnitude_may_begin_again_on_another_network():
-    policy = GradualMagnitude(every=10)
+    policy = gradual_magnitude(every=10)
     pruned_all_along(policy, 0.05, layered)
     counts, _ = pruned_all_along(policy, 0.3, lambda density: wired("layers", 0, density))
     expected = erk_counts(np.array([6, 14, 11]), np.array([14, 11, 3]), 0.3)
@@ -95,4 +95,14 @@ def test_gradual_magnitude_may_begin_again_on_another_network():
 )
 def test_gradual_magnitude_is_checked(options, message):
     with pytest.raises(InvalidParameter, match=message):
-        GradualMagnitude(**options)
+        gradual_magnitude(**options)
+
+
+@pytest.mark.parametrize(("at", "expected"), [(0.5, [50]), (0.01, [1]), (1.0, [99])])
+def test_dense_then_prune_prunes_once(at, expected):
+    policy = dense_then_prune(at)
+    assert policy.begin(0.1) == 1.0
+    assert policy.steps(100).tolist() == expected
+    counts, _ = pruned_all_along(policy, 0.1, layered)
+    final = erk_counts(np.array([20, 30, 25]), np.array([30, 25, 5]), 0.1)
+    assert counts.tolist() == [final.tolist()]

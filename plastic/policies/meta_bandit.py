@@ -1,0 +1,194 @@
+"""A bandit whose arms are policies, the one that does nothing among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from plastic.bandits import SAMPLINGS, draw
+from plastic.engine import Statistics
+from plastic.errors import InvalidParameter, check_in, check_range
+from plastic.policies.base import Outcome, Policy, Proposal, stack_arms
+from plastic.policies.memory import Array, State, gather, hand_out, take, take_first
+from plastic.policies.parts import UpdateSchedule, together
+from plastic.signals import NetworkView
+
+TREND_RATE = 0.3
+"""Weight of the last reward in what is expected of the next one."""
+
+
+@final
+@dataclass
+class MetaBandit(Policy):
+    r"""Asks one of several policies at each update, by how the reward loss fell after each.
+
+    The loss falls anyway, and less and less, so an arm earns by how much more it fell than of
+    late, :math:`x = (r - b) / s`, with moving averages `b` of the rewards and `s` of their
+    magnitudes.  Each arm has a Gaussian posterior with the prior :math:`N(0, 1)` and noise of
+    variance 1; old rewards are discounted at each update.
+
+    Parameters
+    ----------
+    arms : mapping of str to Policy
+        By name; each is asked at the steps given here, or never.
+    every, until
+        When to choose, as for `plastic.policies.parts.UpdateSchedule`.
+    sampling : {"thompson", "mean", "uniform"}
+        Whether arms are sampled from their posteriors, taken at their posterior means, or
+        drawn by lot; the last two are the controls.
+    discount : float
+        What is left of old rewards at each update, in [0, 1].
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no arm, or one is asked at other steps or wants another start.
+    """
+
+    wants_reward: ClassVar[bool] = True
+    arms: Mapping[str, Policy]
+    every: int = 40
+    until: float = 0.75
+    sampling: str = "thompson"
+    discount: float = 0.95
+    _pulls: NDArray[np.int64] = field(init=False, repr=False)
+    _chosen: int = field(default=-1, init=False, repr=False)
+    _trend: Array = field(default_factory=lambda: np.zeros(3), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_in("sampling", self.sampling, SAMPLINGS)
+        self._schedule = UpdateSchedule(self.every, self.until)
+        if not self.arms:
+            raise InvalidParameter("arms must hold at least one policy")
+        self._bandit = GaussianArms(len(self.arms), self.sampling, self.discount)
+        self._pulls = np.zeros(len(self.arms), np.int64)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the arms need together."""
+        return together(arm.statistics for arm in self.arms.values())
+
+    def begin(self, density: float) -> float:
+        """Where all the arms want to start."""
+        starts = {name: arm.begin(density) for name, arm in self.arms.items()}
+        for name, start in starts.items():
+            if start != density:
+                raise InvalidParameter(
+                    f"arm {name!r} starts at density {start}, not at the {density} asked for"
+                )
+        return density
+
+    def steps(self, n_steps: int) -> NDArray[np.integer]:
+        """The steps of the schedule."""
+        steps = self._schedule.steps(n_steps)
+        for name, arm in self.arms.items():
+            own = arm.steps(n_steps)
+            if len(own) and not np.array_equal(own, steps):
+                raise InvalidParameter(
+                    f"arm {name!r} must be asked at the steps of the bandit, every "
+                    f"{self.every} until {self.until} of training, or never"
+                )
+        return steps
+
+    def propose(self, view: NetworkView, rng: Generator) -> Proposal:
+        """What the chosen arm proposes."""
+        n, last, names = len(self.arms), self._chosen, list(self.arms)
+        mean, std = self._bandit.posterior()
+        (self._chosen,) = self._bandit.select(np.arange(n), rng).tolist()
+        self._pulls[self._chosen] += 1
+        proposal = self.arms[names[self._chosen]].propose(view, rng)
+        rows = {
+            "arm": np.array(names, object),
+            "pulls": self._pulls.copy(),
+            "posterior_mean": mean,
+            "posterior_std": std,
+            "sampled": self._bandit.drawn,
+            "reward": np.where(np.arange(n) == last, self._trend[2], np.nan),
+        }
+        return Proposal(proposal.edits, stack_arms([rows, proposal.arms]))
+
+    def observe(self, outcome: Outcome) -> None:
+        """Credit the last choice, and tell the arm that was chosen."""
+        level, size, _ = self._trend
+        reward = outcome.reward
+        first = self._pulls.sum() == 1
+        earned = 0.0 if first else (reward - level) / max(size, 1e-12)
+        rate = 1.0 if first else TREND_RATE
+        self._trend = np.array(
+            [level + rate * (reward - level), size + rate * (abs(reward) - size), earned]
+        )
+        self._bandit.update([self._chosen], [earned])
+        list(self.arms.values())[self._chosen].observe(outcome)
+
+    def state(self) -> State:
+        """Posteriors, trend, last choice, and what the arms remember."""
+        own = {"pulls": self._pulls.copy(), "trend": self._trend.copy()}
+        own["chosen"] = np.array(self._chosen)
+        return own | gather(self._parts)
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """All of it as it was."""
+        (self._pulls, self._trend, chosen), of_parts = take_first(
+            state, ["pulls", "trend", "chosen"]
+        )
+        self._chosen = int(chosen)
+        hand_out(self._parts, of_parts)
+
+    @property
+    def _parts(self) -> dict[str, object]:
+        return {"bandit": self._bandit} | {
+            f"arm:{name}": arm for name, arm in self.arms.items()
+        }
+
+
+@dataclass
+class GaussianArms:
+    r"""Discounted Gaussian rewards of unit variance; with the interface of a bandit.
+
+    Parameters
+    ----------
+    n_arms : int
+    sampling : {"thompson", "mean", "uniform"}
+    discount : float
+        What is left of old rewards at each update, in [0, 1].
+    """
+
+    n_arms: int
+    sampling: str = "thompson"
+    discount: float = 0.95
+    _count: Array = field(init=False, repr=False)
+    _sum: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_range("discount", self.discount, 0, 1)
+        self._count, self._sum = np.zeros(self.n_arms), np.zeros(self.n_arms)
+        self.drawn = np.full(self.n_arms, np.nan)
+
+    def posterior(self) -> tuple[Array, Array]:
+        """Mean and standard deviation of each arm."""
+        return self._sum / (self._count + 1), 1 / np.sqrt(self._count + 1)
+
+    def select(self, arms: NDArray[np.integer], rng: Generator, count: int = 1) -> Array:
+        """The arms with the highest draws; ties are broken at random."""
+        self.drawn = draw(self.sampling, *self.posterior(), rng)
+        return arms[np.lexsort((rng.random(len(arms)), -self.drawn[arms]))[:count]]
+
+    def update(self, arms: Sequence[int], rewards: Sequence[float]) -> None:
+        """Take rewards in; all earlier ones fade."""
+        self._count *= self.discount
+        self._sum *= self.discount
+        np.add.at(self._count, arms, 1)
+        np.add.at(self._sum, arms, rewards)
+
+    def state(self) -> State:
+        """Counts and sums."""
+        return {"count": self._count.copy(), "sum": self._sum.copy()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Counts and sums as they were."""
+        self._count, self._sum = take(state, ["count", "sum"])
