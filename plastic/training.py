@@ -26,7 +26,7 @@ from plastic.streams import Batches, Streams
 from plastic.topology import Journal, Kind, Snapshot, Topology
 from plastic.topology.journal import edit_rows
 
-__all__ = ["Batches", "Rows", "Streams", "Training", "train", "wiring_rows"]
+__all__ = ["LOST", "Batches", "Rows", "Streams", "Training", "train", "wiring_rows"]
 
 Array = NDArray[Any]
 

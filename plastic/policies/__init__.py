@@ -4,10 +4,21 @@ from plastic.policies.base import Branch, Outcome, Policy, Proposal, Trial
 from plastic.policies.connection_thompson import connection_thompson
 from plastic.policies.deep_rewiring import deep_rewiring
 from plastic.policies.dense_pruning import DensePruning, dense_then_prune, gradual_magnitude
+from plastic.policies.gradual_neurons import GradualNeurons
 from plastic.policies.hierarchical_thompson import hierarchical_thompson
+from plastic.policies.homeostasis import Homeostasis
 from plastic.policies.layer_thompson import layer_thompson
 from plastic.policies.masked_trials import masked_trials
 from plastic.policies.meta_bandit import MetaBandit
+from plastic.policies.neuron_growth import (
+    NeuronGrowth,
+    cascade_correlation,
+    gradmax,
+    net2net,
+    random_neurons,
+)
+from plastic.policies.neuron_turnover import NeuronTurnover
+from plastic.policies.paired_trials import PairedTrials
 from plastic.policies.random_rewiring import random_rewiring
 from plastic.policies.rewiring import Rewiring
 from plastic.policies.rigl import rigl
@@ -20,21 +31,30 @@ from plastic.policies.thompson import PosteriorGrowth, thompson
 __all__ = [
     "Branch",
     "DensePruning",
+    "GradualNeurons",
+    "Homeostasis",
     "MetaBandit",
+    "NeuronGrowth",
+    "NeuronTurnover",
     "Outcome",
+    "PairedTrials",
     "Policy",
     "PosteriorGrowth",
     "Proposal",
     "Rewiring",
     "Static",
     "Trial",
+    "cascade_correlation",
     "connection_thompson",
     "deep_rewiring",
     "dense_then_prune",
+    "gradmax",
     "gradual_magnitude",
     "hierarchical_thompson",
     "layer_thompson",
     "masked_trials",
+    "net2net",
+    "random_neurons",
     "random_rewiring",
     "rigl",
     "sparse_evolution",
