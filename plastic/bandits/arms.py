@@ -16,6 +16,10 @@ Ids = NDArray[np.int64]
 IDS = "arm"
 """What the column of ids is called in a saved state."""
 
+SPARSEST = 20
+"""Ids in the span of the table for each that is there, up to which they are looked up in an
+array as long as the span; beyond, by bisection."""
+
 
 class ArmTable:
     """What is known of each arm; memory in proportion to the arms that live, not to their ids.
@@ -41,7 +45,7 @@ class ArmTable:
             name: np.zeros((0, *value.shape), value.dtype)
             for name, value in self._newborn.items()
         }
-        self._gapless = False
+        self._places: Ids | None = None
 
     def __getitem__(self, name: str) -> Array:
         """A column, by position; writing to it changes the table."""
@@ -54,9 +58,11 @@ class ArmTable:
         """Position of each arm, and whether it is there at all."""
         if not len(self.ids):
             return np.zeros(arms.shape, np.int64), np.zeros(arms.shape, bool)
-        if self._gapless:
-            positions = arms - self.ids[0]
-            return positions, (positions >= 0) & (positions < len(self.ids))
+        if self._places is not None:
+            offsets = arms - self.ids[0]
+            within = (offsets >= 0) & (offsets < len(self._places))
+            positions = self._places[offsets if within.all() else np.where(within, offsets, 0)]
+            return positions, within & (positions >= 0)
         positions = np.minimum(np.searchsorted(self.ids, arms), len(self.ids) - 1)
         return positions, self.ids[positions] == arms
 
@@ -125,5 +131,9 @@ class ArmTable:
                 )
 
     def _set_ids(self, ids: Ids) -> None:
-        self.ids = ids
-        self._gapless = len(ids) > 0 and int(ids[-1] - ids[0]) == len(ids) - 1
+        """Take new ids, and where they lie close together a table that finds them at once."""
+        self.ids, self._places = ids, None
+        span = int(ids[-1] - ids[0]) + 1 if len(ids) else 0
+        if 0 < span <= SPARSEST * len(ids):
+            self._places = np.full(span, -1)
+            self._places[ids - ids[0]] = np.arange(len(ids))
