@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from plastic.engine import Statistics
 from plastic.errors import check_count, check_in, check_range
 from plastic.policies.base import Policy, Proposal
+from plastic.policies.memory import State, take
 from plastic.policies.neurons import (
     Array,
     Slots,
@@ -98,16 +100,16 @@ class GradualNeurons(Policy):
             gone.append(weakest(view, group, max(held - keep, 0), worth, 0, rng))
         return Proposal(prune_edits(view, np.concatenate(gone), f"low {self.score}", worth))
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """How many neurons each group had at first."""
         groups = sorted(self._first)
         sizes = [self._first[group] for group in groups]
         return {"groups": np.array(groups, np.int64), "first_sizes": np.array(sizes, np.int64)}
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        pairs = zip(state["groups"].tolist(), state["first_sizes"].tolist(), strict=True)
-        self._first = dict(pairs)
+        groups, sizes = take(state, ["groups", "first_sizes"])
+        self._first = dict(zip(groups.tolist(), sizes.tolist(), strict=True))
 
 
 def neuron_magnitude(view: NetworkView) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -13,6 +14,7 @@ from plastic.edits import Connect, Disconnect
 from plastic.engine import Statistics
 from plastic.errors import InvalidParameter, check_range
 from plastic.policies.base import Policy, Proposal
+from plastic.policies.memory import State, take
 from plastic.policies.neurons import Array, Purse
 from plastic.policies.parts import UpdateSchedule
 from plastic.signals import NetworkView
@@ -153,7 +155,7 @@ class Homeostasis(Policy):
             grown.append(side)
         return grown
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """The density asked for, and the elements of every neuron seen so far."""
         ways_in, ways_out = self._elements
         ids = sorted(ways_in)
@@ -164,13 +166,14 @@ class Homeostasis(Policy):
             "elements_out": np.array([ways_out[i] for i in ids], np.float64),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        self._density = float(state["density"])
-        ids = state["neurons"].tolist()
+        density, ids, *elements = take(
+            state, ["density", "neurons", "elements_in", "elements_out"]
+        )
+        self._density = float(density)
         ways_in, ways_out = (
-            dict(zip(ids, state[name].tolist(), strict=True))
-            for name in ("elements_in", "elements_out")
+            dict(zip(ids.tolist(), held.tolist(), strict=True)) for held in elements
         )
         self._elements = ways_in, ways_out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from plastic.errors import check_count
 from plastic.policies.base import Policy, Proposal
 from plastic.policies.births import Birth, GradMaxBirth, RandomBirth, SplitBirth
 from plastic.policies.cascade import CascadeBirth
+from plastic.policies.memory import State, take
 from plastic.policies.neurons import Purse, birth_edits, hidden_groups, members
 from plastic.policies.parts import UpdateSchedule
 from plastic.signals import NetworkView
@@ -80,7 +82,7 @@ class NeuronGrowth(Policy):
             born.append(self.birth(view, group, max(wanted - held, 0), purse, rng))
         return Proposal(birth_edits(view, born, f"{self.birth.name} birth"))
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """The density asked for, and how many neurons each group had at first."""
         groups = sorted(self._first)
         return {
@@ -89,11 +91,11 @@ class NeuronGrowth(Policy):
             "first_sizes": np.array([self._first[group] for group in groups], np.int64),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        self._density = float(state["density"])
-        pairs = zip(state["groups"].tolist(), state["first_sizes"].tolist(), strict=True)
-        self._first = dict(pairs)
+        density, groups, sizes = take(state, ["density", "groups", "first_sizes"])
+        self._density = float(density)
+        self._first = dict(zip(groups.tolist(), sizes.tolist(), strict=True))
 
 
 def random_neurons(n_neurons: int = 16, every: int = 40, until: float = 0.6) -> NeuronGrowth:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -14,6 +15,7 @@ from plastic.engine import Statistics
 from plastic.errors import check_count, check_range
 from plastic.policies.base import Policy, Proposal
 from plastic.policies.births import random_newborn
+from plastic.policies.memory import State, take
 from plastic.policies.neurons import (
     Array,
     Births,
@@ -122,7 +124,7 @@ class NeuronTurnover(Policy):
         )
         return Proposal([*birth_edits(view, [Births(births)], "turnover"), pruned])
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """The density asked for, and what each group has saved."""
         groups = sorted(self._saved)
         return {
@@ -131,11 +133,11 @@ class NeuronTurnover(Policy):
             "saved": np.array([self._saved[group] for group in groups], np.float64),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        self._density = float(state["density"])
-        pairs = zip(state["groups"].tolist(), state["saved"].tolist(), strict=True)
-        self._saved = dict(pairs)
+        density, groups, saved = take(state, ["density", "groups", "saved"])
+        self._density = float(density)
+        self._saved = dict(zip(groups.tolist(), saved.tolist(), strict=True))
 
 
 def utility(view: NetworkView) -> Array:

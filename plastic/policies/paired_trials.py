@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -16,6 +17,7 @@ from plastic.errors import check_count, check_in, check_range
 from plastic.policies.base import Branch, Outcome, Policy, Proposal
 from plastic.policies.births import GradMaxBirth, SplitBirth
 from plastic.policies.growth import GradientGrowth
+from plastic.policies.memory import State, take
 from plastic.policies.neurons import (
     Array,
     Purse,
@@ -257,7 +259,7 @@ class PairedTrials(Policy):
             edits.append(PruneNeurons(stranded, keep_stranded=True, reason=reason))
         return edits
 
-    def state(self) -> dict[str, NDArray[Any]]:
+    def state(self) -> State:
         """The density asked for, and what is remembered of every arm, in the order of names."""
         arms = [self._arms[name] for name in sorted(self._arms)]
         groups = sorted({int(n.partition(":")[2]) for n in self._arms if ":" in n})
@@ -271,13 +273,17 @@ class PairedTrials(Policy):
             "squares": np.array([self._squares.count, self._squares.total]),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        self._density, self._price_now = float(state["density"]), float(state["price_now"])
-        names = sorted(arm_names(state["groups"].tolist())) if len(state["pulls"]) else []
-        kept = zip(*(state[k].tolist() for k in ("pulls", "counts", "totals")), strict=True)
+        density, price, groups, *of_arms, squares = take(
+            state,
+            ["density", "price_now", "groups", "pulls", "counts", "totals", "squares"],
+        )
+        self._density, self._price_now = float(density), float(price)
+        kept = zip(*(held.tolist() for held in of_arms), strict=True)
+        names = sorted(arm_names(groups.tolist())) if len(of_arms[0]) else []
         self._arms = {name: Arm(*values) for name, values in zip(names, kept, strict=True)}
-        count, total = state["squares"].tolist()
+        count, total = squares.tolist()
         self._squares = Arm(0, count, total)
 
 
