@@ -6,7 +6,6 @@ the `SETTINGS`.  `check_policy` goes through all of them and names the first tha
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.random import default_rng
 
+from plastic.checks.global_state import moved_by
 from plastic.columns import check_piece
 from plastic.datasets import Dataset, Split, from_arrays
 from plastic.edits import PruneNeurons
@@ -284,18 +284,7 @@ def _sees_test_data(case: Case) -> str:
 
 
 def _draws_elsewhere(case: Case) -> str:
-    def states() -> tuple[str, object]:
-        # looked at, not drawn from
-        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002 - looked at only
-
-    before = states()
-    case.train(case.dataset)
-    moved = [
-        name
-        for name, old, new in zip(("numpy.random", "random"), before, states(), strict=True)
-        if old != new
-    ]
-    return f"it moves the global state of {' and '.join(moved)}" if moved else ""
+    return moved_by(lambda: case.train(case.dataset))
 
 
 def _writes(case: Case) -> str:
