@@ -10,12 +10,14 @@ equal cost can be made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from plastic.blocks import Block, blocks_of, fitting
 from plastic.engine import SGD, Adam, Network, Signals
@@ -62,6 +64,8 @@ class NetworkView:
         Training steps in all.
     is_open : bool array, shape (n_neurons,), optional
         Neurons that may change now (see `plastic.plasticity`); by default all.
+    data : pair of float arrays, optional
+        The whole training split, as X and Y; by default the mini-batch is all there is.
 
     Attributes
     ----------
@@ -80,8 +84,10 @@ class NetworkView:
         Y: Array,
         n_steps: int,
         is_open: NDArray[np.bool_] | None = None,
+        data: tuple[Array, Array] | None = None,
     ) -> None:
         self._network, self._X, self._Y = network, X, Y
+        self._data = (X, Y) if data is None else data
         self.step, self.n_steps = network.topology.step, n_steps
         n_neurons = network.topology.n_neurons
         self.is_open = _read_only(np.ones(n_neurons, bool) if is_open is None else is_open)
@@ -325,17 +331,81 @@ class NetworkView:
         -------
         float array, shape (n_masks,)
         """
-        weights, losses = self._network.weights, np.empty(len(masks))
-        whole = weights.copy()
+        return np.array([self._without(at, self._X, self._Y)[0] for at in masks])
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples the training split holds."""
+        return len(self._data[0])
+
+    def samples(self, rows: Array) -> tuple[Array, Array]:
+        """Some samples of the training split, and their targets."""
+        X, Y = self._data
+        return _read_only(X[rows]), _read_only(Y[rows])
+
+    def without(self, silent: NDArray[np.bool_], rows: Array) -> tuple[float, Array]:
+        """Loss and answers on some samples of the training split, with some neurons silent.
+
+        The connections out of a silent neuron are masked; the whole pass is on the bill.
+
+        Parameters
+        ----------
+        silent : bool array, shape (n_neurons,)
+        rows : int array, shape (n_samples,)
+            Of the training split.
+
+        Returns
+        -------
+        loss : float
+        answers : float array, shape (n_samples, n_outputs)
+        """
+        return self._without(self._leaving(silent), *self.samples(rows))
+
+    def gates(self, silent: NDArray[np.bool_], rows: Array) -> Array:
+        r"""Gradient of each sample's loss by a gate on each neuron's output.
+
+        .. math:: g_{ib} = y_{ib} \sum_j w_{ij} \delta_{jb}
+
+        with deltas of the network in which some neurons are silent.  Minus this is, to first
+        order, what the loss changes when the neuron falls silent.
+
+        Parameters
+        ----------
+        silent, rows
+            As for `without`; a pass forward and back is on the bill.
+
+        Returns
+        -------
+        float array, shape (n_neurons, n_samples)
+            0 for outputs.
+        """
+        structure, (X, Y) = self.structure, self.samples(rows)
+        with self._masked(self._leaving(silent)):
+            signals = self._network.signals(X, Y)
+        self.bill.flops += pass_flops(structure, len(X)) + forward_flops(structure, len(X))
+        ends = structure.sources, structure.targets
+        weights = csr_array((self.weights, ends), shape=(structure.n_neurons,) * 2)
+        gates: Array = signals.outputs * (weights @ signals.deltas)
+        return gates
+
+    def _leaving(self, silent: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.flatnonzero(silent[self.structure.sources])
+
+    def _without(self, positions: Array, X: Array, Y: Array) -> tuple[float, Array]:
+        self.bill.flops += forward_flops(self.structure, len(X))
+        with self._masked(positions):
+            return self._network.evaluate(X, Y)
+
+    @contextmanager
+    def _masked(self, positions: Array) -> Iterator[None]:
+        """The network with some weights at zero, for a moment."""
+        weights = self._network.weights
+        held = weights[positions]
+        weights[positions] = 0
         try:
-            for trial, positions in enumerate(masks):
-                weights[positions] = 0
-                losses[trial] = self._network.evaluate(self._X, self._Y)[0]
-                weights[positions] = whole[positions]
+            yield
         finally:
-            weights[:] = whole
-        self.bill.flops += len(masks) * forward_flops(self.structure, len(self._X))
-        return losses
+            weights[positions] = held
 
     def _column(self, columns: Any, name: str) -> Array:
         if name not in columns:

@@ -197,6 +197,7 @@ class Training:
             train.y[batch],
             self.n_steps,
             draw_open(openness, self.streams.plasticity),
+            (train.X, train.y),
         )
         proposal = self.policy.propose(view, self.streams.policy)
         self.ledger.flops += view.bill.flops

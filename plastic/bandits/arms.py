@@ -86,7 +86,9 @@ class ArmTable:
         _, there = self.find(arms)
         if there.all():
             return
-        born = np.unique(arms[~there])
+        born = arms[~there]
+        if not (born[1:] > born[:-1]).all():
+            born = np.unique(born)
         ids = np.concatenate([self.ids, born])
         in_order = len(self.ids) == 0 or born[0] > self.ids[-1]
         order = slice(None) if in_order else np.argsort(ids)

@@ -51,8 +51,9 @@ class UCB1(Counting):
     def values(self, arms: Ids, rng: Generator) -> Array:
         """Upper confidence bounds."""
         count, total, _ = self.statistics(arms)
-        mean = mean_of(count, total, unseen=np.inf)
-        return self.bound(mean, np.where(count > 0, count, 1.0), log_rounds(count))
+        mean = mean_of(count, total, unseen=0.0)
+        bound = self.bound(mean, np.where(count > 0, count, 1.0), log_rounds(count))
+        return np.where(count > 0, bound, np.inf)
 
     def bound(self, mean: Array, count: Array, log_t: Array) -> Array:
         r"""The bound from mean, count and :math:`\ln t`; what variants differ in."""

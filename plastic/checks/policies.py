@@ -6,7 +6,6 @@ the `SETTINGS`.  `check_policy` goes through all of them and names the first tha
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
+from plastic.checks.global_state import moved_by
 from plastic.columns import check_piece
 from plastic.datasets import Dataset, Split, from_arrays
 from plastic.edits import PruneNeurons
@@ -322,18 +322,7 @@ def _forgets(case: Case) -> str:
 
 
 def _draws_elsewhere(case: Case) -> str:
-    def states() -> tuple[str, object]:
-        # looked at, not drawn from
-        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002 - looked at only
-
-    before = states()
-    case.train(case.dataset)
-    moved = [
-        name
-        for name, old, new in zip(("numpy.random", "random"), before, states(), strict=True)
-        if old != new
-    ]
-    return f"it moves the global state of {' and '.join(moved)}" if moved else ""
+    return moved_by(lambda: case.train(case.dataset))
 
 
 def _writes(case: Case) -> str:

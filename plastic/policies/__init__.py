@@ -8,6 +8,7 @@ from plastic.policies.gradual_neurons import GradualNeurons
 from plastic.policies.hierarchical_thompson import hierarchical_thompson
 from plastic.policies.homeostasis import Homeostasis
 from plastic.policies.layer_thompson import layer_thompson
+from plastic.policies.mask_pruning import MaskPruning, ScorePruning
 from plastic.policies.masked_trials import masked_trials
 from plastic.policies.meta_bandit import MetaBandit
 from plastic.policies.neuron_growth import (
@@ -33,6 +34,7 @@ __all__ = [
     "DensePruning",
     "GradualNeurons",
     "Homeostasis",
+    "MaskPruning",
     "MetaBandit",
     "NeuronGrowth",
     "NeuronTurnover",
@@ -42,6 +44,7 @@ __all__ = [
     "PosteriorGrowth",
     "Proposal",
     "Rewiring",
+    "ScorePruning",
     "Static",
     "Trial",
     "cascade_correlation",
