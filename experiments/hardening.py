@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from plastic.activations import BY_CODE, tanh, threshold
+from plastic.activations import BY_CODE, Activation, tanh, threshold
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network
 from plastic.errors import InvalidNetwork
 from plastic.topology import Kind, Topology
 
 
-def harden(network: Network) -> Network:
+def harden(network: Network, units: Activation = threshold) -> Network:
     r"""The same network with the sign in place of each tanh.
 
     A neuron's output :math:`\operatorname{sign}(x)` is written as
@@ -24,6 +24,8 @@ def harden(network: Network) -> Network:
     ----------
     network : Network
         All its hidden neurons are tanh.
+    units : Activation
+        `threshold`, or `straight_through` for units that an estimate of a gradient passes.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def harden(network: Network) -> Network:
     topology.apply(
         AddNeurons(
             int(hidden.sum()),
-            threshold,
+            units,
             old.groups[hidden],
             ids=ids[hidden],
             keep_stranded=True,

@@ -25,6 +25,7 @@ from experiments.choices import build, choice
 from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.hardening import harden
 from experiments.progress import python_here
+from plastic.activations import straight_through
 from plastic.analysis.cells import gather_cells, write_cell
 from plastic.analysis.masks import COLUMNS, KEYS, format_masks
 from plastic.bandits.masks import RULES
@@ -159,10 +160,12 @@ def pruned_by(
 ) -> dict[str, Any]:
     """A row of the table; the network is brought back to what it was.
 
-    Scores that need a gradient take it from the network before it was hardened.
+    Hard thresholds have no gradient, so scores that need one get a straight-through estimate.
     """
-    judged = harden(network) if config.units == "threshold" else network
-    looked_at = network if rule in SCORES else judged
+    judged = looked_at = network
+    if config.units == "threshold":
+        judged = harden(network)
+        looked_at = harden(network, straight_through) if rule in SCORES else judged
     rng = np.random.default_rng([config.seed, sum(map(ord, rule))])
     train_split, test = dataset.train, dataset.test
     data = train_split.X, train_split.y

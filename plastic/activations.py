@@ -84,10 +84,13 @@ softmax = Activation("softmax", 4, _softmax, lambda y: y * (1.0 - y))
 Jacobian; the full one is applied in `plastic.losses`."""
 threshold = Activation("threshold", 5, _threshold, _no_derivative, differentiable=False)
 """1 where the sum is above 0, else 0: units that can be computed but not differentiated."""
+straight_through = Activation("straight_through", 6, _threshold, lambda y: np.ones_like(y))
+"""The same units with the identity's derivative in place of their own (Bengio et al., 2013,
+arXiv:1308.3432, section 4): what is computed of them is an estimate and no gradient."""
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
-    for activation in (sigmoid, tanh, relu, identity, softmax, threshold)
+    for activation in (sigmoid, tanh, relu, identity, softmax, threshold, straight_through)
 }
 BY_CODE: dict[int, Activation] = {
     activation.code: activation for activation in ACTIVATIONS.values()
