@@ -96,7 +96,7 @@ class MasksConfig:
     pulls: int = 1500
     pull_size: int = 32
     cost: str = "loss"
-    rate: float = 0.05
+    rate: float = 0.1
     rules: list[str] = field(default_factory=lambda: [*RULES, *SCORES])
     dataset: dict[str, Any] = field(default_factory=dict)
 

@@ -116,7 +116,7 @@ class ScorePruning(Policy):
     pulls : int
         Mini-batches of ``straight_through``.
     rate : float
-        Its learning rate, in units of the scores' spread.
+        Its learning rate, in units of the scores' spread; it falls linearly to 0.
     batch_size : int
         Of its mini-batches; ``fisher`` looks at 1,000 samples.
     at : float
@@ -134,7 +134,7 @@ class ScorePruning(Policy):
     score: str = "magnitude"
     rounds: int = 8
     pulls: int = 1500
-    rate: float = 0.05
+    rate: float = 0.1
     batch_size: int = 32
     at: float = 1.0
 
@@ -188,13 +188,13 @@ class ScorePruning(Policy):
         scores = np.zeros(view.structure.n_neurons)
         scores[slots] = rank_normal(relative_magnitude(view)[slots])
         silent = np.zeros(len(scores), bool)
-        for _ in range(self.pulls):
+        for pull in range(self.pulls):
             silent[slots] = False
             silent[slots[np.argpartition(scores[slots], n_pruned)[:n_pruned]]] = True
             rows = rng.integers(0, view.n_samples, self.batch_size)
             gradient = view.gates(silent, rows)[slots].mean(axis=1)
             size = float(np.sqrt(np.mean(gradient**2))) + 1e-12
-            scores[slots] -= self.rate * gradient / size
+            scores[slots] -= self.rate * (1 - pull / self.pulls) * gradient / size
         return slots[np.argsort(scores[slots], kind="stable")[:n_pruned]], scores
 
 
