@@ -20,7 +20,7 @@ from plastic.signals import NetworkView
 
 
 def deep_rewiring(
-    every: int = 40, until: float = 0.75, drift: float = 1e-5, noise: float = 1e-4
+    every: int = 10, until: float = 0.75, drift: float = 1e-3, noise: float = 1e-3
 ) -> Rewiring:
     r"""Prune the connections whose weight has crossed zero, grow as many any others.
 
@@ -67,8 +67,8 @@ class SignedWeight:
         At least 0.
     """
 
-    drift: float = 1e-5
-    noise: float = 1e-4
+    drift: float = 1e-3
+    noise: float = 1e-3
     name: ClassVar[str] = "signed weight"
     statistics: ClassVar[Statistics] = NOTHING
     _sign: ByConnection = field(
