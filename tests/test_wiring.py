@@ -142,7 +142,7 @@ def test_dense_equal_is_as_wide_as_the_connections_allow(density, hidden):
 
 
 def test_dense_equal_needs_a_neuron_in_every_layer():
-    message = "density 0.05 leaves 16 connections, too few for any dense layers"
+    message = "density 0.05 leaves 16 connections, too few for dense layers"
     with pytest.raises(InvalidParameter, match=message):
         make("dense_equal", density=0.05)
 

@@ -93,21 +93,20 @@ def dense_equal(
     """
     check_range("density", density, 0, 1, open_low=True)
     sizes = _layer_sizes(n_inputs, hidden, n_outputs)
-    allowed = round(density * _dense_count(sizes))
+    allowed = round(density * _n_pairs(sizes))
     narrow = [1] * len(hidden)
-    if _dense_count([n_inputs, *narrow, n_outputs]) > allowed:
-        few = f"density {density} leaves {allowed} connections, too few for any dense layers"
+    if _n_pairs([n_inputs, *narrow, n_outputs]) > allowed:
+        few = f"density {density} leaves {allowed} connections, too few for dense layers"
         raise InvalidParameter(few)
     wider = [narrow]
     while wider:  # by one neuron, rather in a layer that is narrow for what it was
         narrow = wider[0]
         by_share = np.argsort(np.array(narrow) / hidden, kind="stable")
         steps = [[n + (i == one) for i, n in enumerate(narrow)] for one in by_share]
-        wider = [s for s in steps if _dense_count([n_inputs, *s, n_outputs]) <= allowed]
+        wider = [s for s in steps if _n_pairs([n_inputs, *s, n_outputs]) <= allowed]
     sizes = [n_inputs, *narrow, n_outputs]
-    return _layered(
-        sizes, [a * b for a, b in pairwise(sizes)], rng, activation, output_activation
-    )
+    full = [a * b for a, b in pairwise(sizes)]
+    return _layered(sizes, full, rng, activation, output_activation)
 
 
 def erdos_renyi(
@@ -342,7 +341,7 @@ def _layer_sizes(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> list[i
     return [n_inputs, *hidden, n_outputs]
 
 
-def _dense_count(sizes: Sequence[int]) -> int:
+def _n_pairs(sizes: Sequence[int]) -> int:
     return sum(a * b for a, b in pairwise(sizes))
 
 
