@@ -77,7 +77,7 @@ def test_a_composition_saves_its_parts_by_name():
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"grow.age": np.zeros(1)}, "there is no memory 'grow.age' to restore"),
+        ({"grow.age": np.zeros(1)}, r"there is no memory 'grow\.age' to restore"),
         ({"prune.ids": np.zeros(1)}, "must hold just 'ids', 'age', got 'ids'"),
         ({}, "must hold just 'ids', 'age', got nothing"),
     ],
@@ -90,7 +90,7 @@ def test_a_state_of_something_else_is_refused(state, message):
 def test_policies_without_memory_have_no_state_and_take_none():
     assert rigl().state() == {}
     rigl().restore({})
-    with pytest.raises(InvalidParameter, match="there is no memory 'prune.ids' to restore"):
+    with pytest.raises(InvalidParameter, match=r"there is no memory 'prune\.ids' to"):
         rigl().restore(connection_thompson().state())
 
 
