@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from views import SHAPES, edits_of, learned, view_of
 
+from plastic.checks import check_policy
 from plastic.edits import Disconnect
 from plastic.errors import InvalidData, InvalidParameter
 from plastic.policies import masked_trials
@@ -99,6 +100,52 @@ def test_those_with_the_lowest_draws_are_tried():
         assert sorted(of_block) == sorted(lowest)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_neuron_is_masked_with_all_that_lead_out_of_it(shape):
+    network = learned(shape)
+    view = view_of(network)
+    score = MaskedTrials("mean", pulls=10**6, arms="neurons")
+    structure = view.structure
+    leading = np.unique(structure.sources)
+    prior = dict(zip(structure.sources.tolist(), score.posterior(view)[0], strict=True))
+    score.look(view, np.random.default_rng(0))
+    masks = [np.flatnonzero(structure.sources == slot) for slot in leading]
+    losses = view_of(network).masked_losses([[], *masks])
+    rises = losses[1:] - losses[0]
+    unit = np.sqrt(np.mean(rises**2))
+    mean = dict(zip(structure.sources.tolist(), score.posterior(view)[0], strict=True))
+    for slot, rise in zip(leading.tolist(), rises, strict=True):
+        assert mean[slot] == pytest.approx((prior[slot] + rise / unit) / 2)
+    assert score.state()["ids"].tolist() == structure.neuron_ids[leading].tolist()
+    for group in np.unique(structure.groups[leading]):
+        rivals = leading[structure.groups[leading] == group]
+        outgoing = [np.abs(view.weights[structure.sources == slot]).sum() for slot in rivals]
+        assert (
+            np.argsort([prior[slot] for slot in rivals]).tolist()
+            == np.argsort(outgoing).tolist()
+        )
+
+
+def test_with_neurons_as_arms_connections_of_one_source_go_together():
+    view = view_of(learned())
+    policy = masked_trials(every=20, fraction=0.4, arms="neurons")
+    (cut,) = edits_of(policy.propose(view, np.random.default_rng(0)), "disconnect")
+    at = view.structure.positions_of(cut.ids)
+    for block in view.blocks:
+        sources = view.structure.sources
+        gone = at[np.isin(at, block.positions)]
+        whole = [
+            np.isin(block.positions[sources[block.positions] == slot], gone).all()
+            for slot in np.unique(sources[gone])
+        ]
+        assert len(gone) > 1
+        assert sum(not each for each in whole) <= 1  # the last one that the number allows
+
+
+def test_neurons_as_arms_keep_the_contract():
+    check_policy(lambda: masked_trials(arms="neurons", pulls=4))
+
+
 def test_uniform_tries_any():
     view = view_of(learned())
     times = np.zeros(len(view.weights))
@@ -149,6 +196,7 @@ def test_what_matters_little_is_pruned_and_edits_say_why():
         ({"sampling": "median"}, "sampling must be one of .* got 'median'"),
         ({"pulls": 0}, "pulls must be a whole number of at least 1, got 0"),
         ({"rounds": 0}, "rounds must be a whole number of at least 1, got 0"),
+        ({"arms": "layers"}, "arms must be one of 'connections', 'neurons', got 'layers'"),
         ({"discount": 1.5}, r"discount must lie in \[0, 1\], got 1.5"),
     ],
 )

@@ -12,7 +12,7 @@ from plastic.errors import InvalidParameter
 from plastic.policies import Rewiring, connection_thompson, masked_trials, rigl, thompson
 from plastic.policies.growth import RandomGrowth
 from plastic.policies.memory import (
-    ByConnection,
+    ById,
     Remembers,
     Watches,
     gather,
@@ -27,7 +27,7 @@ generations = st.lists(st.sets(st.integers(0, 12)), max_size=6)
 
 @given(generations, st.randoms())
 def test_numbers_are_kept_by_id_as_in_a_dictionary(generations, random):
-    memory, plain = ByConnection(["age"]), {}
+    memory, plain = ById(["age"]), {}
     for generation in generations:
         ids = random.sample(sorted(generation), len(generation))
         is_new = memory.align(np.array(ids, np.int64))
@@ -40,12 +40,12 @@ def test_numbers_are_kept_by_id_as_in_a_dictionary(generations, random):
 
 @given(generations)
 def test_a_restored_memory_goes_on_as_the_first(generations):
-    first = ByConnection(["age", "sum"])
+    first = ById(["age", "sum"])
     for generation in generations:
         first.align(np.array(sorted(generation), np.int64))
         first["age"] += 1
         first["sum"] += first["age"]
-    second = ByConnection(["age", "sum"])
+    second = ById(["age", "sum"])
     second.restore(first.state())
     for memory in (first, second):
         memory.align(np.arange(5))
@@ -53,24 +53,24 @@ def test_a_restored_memory_goes_on_as_the_first(generations):
 
 
 def test_a_state_is_a_copy():
-    memory = ByConnection(["age"])
+    memory = ById(["age"])
     memory.align(np.arange(3))
     state = memory.state()
     memory["age"] += 1
     assert state["age"].tolist() == [0, 0, 0]
-    other = ByConnection(["age"])
+    other = ById(["age"])
     other.restore(state)
     other["age"] += 1
     assert state["age"].tolist() == [0, 0, 0]
 
 
 def test_a_composition_saves_its_parts_by_name():
-    one, other = ByConnection(["age"]), ByConnection(["sign"])
+    one, other = ById(["age"]), ById(["sign"])
     one.align(np.arange(2))
     state = gather({"prune": one, "grow": other, "allocation": object()})
     assert set(state) == {"prune.ids", "prune.age", "grow.ids", "grow.sign"}
-    again = ByConnection(["age"])
-    hand_out({"prune": again, "grow": ByConnection(["sign"])}, state)
+    again = ById(["age"])
+    hand_out({"prune": again, "grow": ById(["sign"])}, state)
     assert again.ids.tolist() == [0, 1]
 
 
@@ -84,7 +84,7 @@ def test_a_composition_saves_its_parts_by_name():
 )
 def test_a_state_of_something_else_is_refused(state, message):
     with pytest.raises(InvalidParameter, match=message):
-        hand_out({"prune": ByConnection(["age"])}, state)
+        hand_out({"prune": ById(["age"])}, state)
 
 
 def test_policies_without_memory_have_no_state_and_take_none():
