@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from runs import OFTEN, SMALL, names_in, tables_of, the_row
+from runs import OFTEN, SMALL, names_in, often, tables_of, the_row
 
 from plastic.records import comparable
 from plastic.topology import Topology, replay
@@ -43,11 +43,6 @@ def test_every_wiring_runs(do, wiring):
         assert row["final_density"] == 1
     else:
         assert row["final_density"] == pytest.approx(0.3, abs=0.02)
-
-
-def often(policy):
-    """Overrides that let a policy act a few times in a short run, if it can choose."""
-    return [] if policy in ("static", "dense_then_prune") else OFTEN
 
 
 @pytest.mark.parametrize("policy", names_in("policy"))
