@@ -7,10 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.progress import python_here
-from plastic.analysis import Results, compare, format_comparison, load_results, to_markdown
 from plastic.errors import PlasticError
+
+if TYPE_CHECKING:
+    from plastic.analysis import Results
 
 HINTS = """Try next:
   {python} -m experiments.run study=first dataset=mnist1d policy=thompson density=0.05 seed=0
@@ -37,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    # not before: --help and wrong command lines are answered without pandas
+    from plastic.analysis import compare, format_comparison, load_results, to_markdown
+
     try:
         results = load_results(arguments.folder)
         frame = compare(results, baseline=arguments.baseline, metric=arguments.metric)

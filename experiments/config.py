@@ -17,7 +17,9 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from plastic.errors import InvalidParameter, check_count, check_range
 
-GROUPS = ("dataset", "wiring", "policy", "optimizer", "schedule")
+GROUPS = (
+    "dataset", "wiring", "policy", "optimizer", "schedule", "plasticity", "constraints",
+)  # fmt: skip
 
 
 class Engine(Enum):
@@ -58,7 +60,7 @@ class RunConfig:
         What computes; threads change nothing but the time it takes.
     biases : bool
         Whether neurons have a learned bias.
-    dataset, wiring, policy, optimizer, schedule : dict
+    dataset, wiring, policy, optimizer, schedule, plasticity, constraints : dict
         A choice from conf/<group>/ each, with its parameters.
     """
 
@@ -78,6 +80,8 @@ class RunConfig:
     policy: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
+    plasticity: dict[str, Any] = field(default_factory=dict)
+    constraints: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="run_schema", node=RunConfig)
@@ -98,8 +102,21 @@ def config_folder() -> Path:
     raise FileNotFoundError(f"conf/ is neither in {here} nor beside it")
 
 
-def check_overrides(arguments: Sequence[str]) -> None:
+def check_overrides(
+    arguments: Sequence[str],
+    schema: type = RunConfig,
+    groups: Sequence[str] = (*GROUPS, "experiment"),
+) -> None:
     """Refuse overrides that Hydra would take without a word, or refuse with a traceback.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The command line without the program's name.
+    schema : type
+        The dataclass whose fields are the root's keys.
+    groups : sequence of str
+        Where a choice belongs.
 
     Raises
     ------
@@ -115,7 +132,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
         ...
     plastic.errors.InvalidParameter: there is no key 'densty' (did you mean 'density'?); ...
     """
-    known = [*(item.name for item in fields(RunConfig)), "experiment", "hydra"]
+    known = list(dict.fromkeys([*(item.name for item in fields(schema)), *groups, "hydra"]))
     for argument in arguments:
         if argument.startswith("-") or "=" not in argument:
             continue
@@ -124,7 +141,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
         if root not in known:
             raise InvalidParameter(unknown_key(root, known))
         changes = argument[0] in "+~" or value in ("", "null") or value[0] in "[{"
-        if key in (*GROUPS, "experiment") and changes:
+        if key in groups and changes:
             raise InvalidParameter(
                 f"{key} takes the name of one choice, as in {key}=name, or for a sweep some, "
                 f"as in -m {key}=one,other; got {argument!r}"

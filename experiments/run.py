@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -28,13 +28,16 @@ from experiments.config import (
     explain,
 )
 from experiments.progress import Progress, python_here
-from plastic.columns import is_execution
-from plastic.datasets import Dataset
-from plastic.engine import Network
 from plastic.errors import PlasticError
-from plastic.policies import Policy
-from plastic.records import Recorder
-from plastic.training import Rows, Streams, train
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from plastic.datasets import Dataset
+    from plastic.engine import Network
+    from plastic.policies import Policy
+    from plastic.topology import Constraints, Topology
+    from plastic.training import Rows, Streams
 
 RESULTS_VERSION = 1
 """Part of every run's identity; raised when the same configuration gives other results."""
@@ -66,17 +69,22 @@ def run(config: DictConfig) -> Path:
         are kept, with the status ``failed``).
     """
     check_config(config)
-    streams = Streams.of(config.seed)
-    dataset: Dataset = build(config, "dataset", rng=streams.split)
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
+    plasticity = build(config, "plasticity")
+    # not before: --help and wrong command lines are answered without the second these take
+    from plastic.records import Recorder
+    from plastic.training import Streams, train
+
+    streams = Streams.of(config.seed)
+    dataset: Dataset = build(config, "dataset", rng=streams.split)
     network = make_network(config, dataset, policy, streams)
     network.prepare()
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
         n_steps=config.steps, batch_size=config.batch_size,
-        evaluate_every=config.evaluate_every,
+        evaluate_every=config.evaluate_every, plasticity=plasticity,
     )  # fmt: skip
     progress = Progress(folder.name, config.steps)
     with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
@@ -99,6 +107,8 @@ def make_network(
     config: DictConfig, dataset: Dataset, policy: Policy, streams: Streams
 ) -> Network:
     """The network that a run begins with."""
+    from plastic.engine import Network  # as in `run`
+
     topology = build(
         config,
         "wiring",
@@ -108,6 +118,7 @@ def make_network(
         rng=streams.wiring,
         output_activation=dataset.output_activation,
     )
+    constrain(topology, build(config, "constraints"), streams.wiring)
     network = Network(
         topology,
         dataset.loss,
@@ -119,11 +130,33 @@ def make_network(
     return network.initialize(streams.weights)
 
 
+def constrain(topology: Topology, constraints: Constraints, rng: Generator) -> None:
+    """Cut the initial wiring down to what the constraints allow, and hold it to them.
+
+    Raises
+    ------
+    InvalidParameter
+        If it cannot be cut down to them, as with too many hidden neurons.
+    """
+    from plastic.edits import Disconnect  # as in `run`
+    from plastic.errors import InvalidEdit, InvalidParameter
+
+    structure = topology.structure
+    surplus = constraints.surplus(structure, rng)
+    topology.apply(Disconnect(structure.connection_ids[surplus], keep_stranded=True))
+    try:
+        topology.constrain(constraints)
+    except InvalidEdit as error:
+        raise InvalidParameter(f"constraints: of the initial wiring, {error}") from None
+
+
 def run_id(config: DictConfig) -> str:
     """Name of a run: what it is at a glance, and a hash of all that its results depend on.
 
     Where and how it is executed (threads, folder) is no part of it.
     """
+    from plastic.columns import is_execution  # as in `run`
+
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     identity = {key: value for key, value in plain.items() if not is_execution(key)}
     text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)

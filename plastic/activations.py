@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from plastic.errors import check_in
+from plastic.errors import InvalidNetwork, check_in
 
 Values = Any  # a number or an array of one number a sample
 
@@ -32,6 +32,8 @@ class Activation:
         ``x -> y``, elementwise (softmax: over the first axis).
     derivative : callable
         ``y -> f'(x)``, elementwise, written in the output.
+    differentiable : bool
+        Whether there is a derivative; without one, a network predicts but does not learn.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Activation:
     code: int
     function: Callable[[Values], Values]
     derivative: Callable[[Values], Values]
+    differentiable: bool = True
 
     def __call__(self, x: Values) -> Values:
         """Apply the function."""
@@ -64,6 +67,14 @@ def _softmax(x: Values) -> Values:
     return shifted / np.sum(shifted, axis=0)
 
 
+def _threshold(x: Values) -> Values:
+    return np.where(np.isnan(x), x, np.asarray(x) > 0)[()]
+
+
+def _no_derivative(_: Values) -> Values:
+    raise InvalidNetwork("a hard threshold has no derivative, so nothing can be learned")
+
+
 sigmoid = Activation("sigmoid", 0, _sigmoid, lambda y: y * (1.0 - y))
 tanh = Activation("tanh", 1, np.tanh, lambda y: 1.0 - y * y)
 relu = Activation("relu", 2, lambda x: np.maximum(x, 0.0), lambda y: (np.asarray(y) > 0) * 1.0)
@@ -71,9 +82,15 @@ identity = Activation("identity", 3, lambda x: x, lambda y: np.ones_like(y))
 softmax = Activation("softmax", 4, _softmax, lambda y: y * (1.0 - y))
 """Softmax couples the output neurons, so its derivative here is only the diagonal of the
 Jacobian; the full one is applied in `plastic.losses`."""
+threshold = Activation("threshold", 5, _threshold, _no_derivative, differentiable=False)
+"""1 where the sum is above 0, else 0: units that can be computed but not differentiated."""
+straight_through = Activation("straight_through", 6, _threshold, lambda y: np.ones_like(y))
+"""The same units with the identity's derivative in place of their own (Bengio et al., 2013,
+arXiv:1308.3432, section 4): what is computed of them is an estimate and no gradient."""
 
 ACTIVATIONS: dict[str, Activation] = {
-    activation.name: activation for activation in (sigmoid, tanh, relu, identity, softmax)
+    activation.name: activation
+    for activation in (sigmoid, tanh, relu, identity, softmax, threshold, straight_through)
 }
 BY_CODE: dict[int, Activation] = {
     activation.code: activation for activation in ACTIVATIONS.values()

@@ -139,8 +139,14 @@ EDITS = (
         "reason", "category", "", "Why, in a word or two; `wiring` is how the run began.", ""
     ),
     Column("score", "float64", "", "What the policy thought of it.", NAN),
-    Column("accepted", "bool", "", "Whether the topology took it."),
-    Column("refusal", "category", "", "The rule it would have broken; empty if accepted.", ""),
+    Column("accepted", "bool", "", "Whether the topology took it, and no trial took it back."),
+    Column(
+        "refusal",
+        "category",
+        "",
+        "The rule it would have broken, or that it lost its trial; empty if accepted.",
+        "",
+    ),
 )
 
 ARMS = (

@@ -49,7 +49,7 @@ class ResultsError(PlasticError, OSError):
 
 
 class ContractBroken(PlasticError, AssertionError):
-    """A policy does not keep a promise that every policy makes."""
+    """A policy or a bandit does not keep a promise that every one of them makes."""
 
 
 class ReadOnly(PlasticError, TypeError):

@@ -72,7 +72,7 @@ def describe_columns() -> pd.DataFrame:
     --------
     >>> columns = describe_columns().set_index(["table", "name"])
     >>> str(columns.loc[("edits", "accepted"), "meaning"])
-    'Whether the topology took it.'
+    'Whether the topology took it, and no trial took it back.'
     """
     rows = [
         {"table": table} | asdict(column)

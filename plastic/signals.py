@@ -10,51 +10,30 @@ equal cost can be made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from plastic.blocks import Block, blocks_of, fitting
 from plastic.engine import SGD, Adam, Network, Signals
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidEdit, InvalidParameter
-from plastic.topology import Kind, Structure
+from plastic.topology import Constraints, Kind, Structure
 
 Array = NDArray[Any]
+
+UNLIMITED = Constraints()
 
 CHUNK = 2**22
 """Entries of a candidate matrix that are held at a time."""
 
 FIRST_MOMENTS = tuple(rule.slots[0] for rule in (SGD, Adam))
 """Columns that an optimizer's running mean of the gradient may lie in."""
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The connections, there or not, from one group of neurons to another.
-
-    Parameters
-    ----------
-    source_group, target_group : int
-        -1 where the topology lets any groups connect: then all connections are one block.
-    positions : int array, shape (n_held,)
-        The connections that are there.
-    sources, targets : int arrays
-        Slots that a connection of this block may join.
-    """
-
-    source_group: int
-    target_group: int
-    positions: NDArray[np.int64]
-    sources: NDArray[np.int64]
-    targets: NDArray[np.int64]
-
-    @property
-    def name(self) -> str:
-        """For tables and messages."""
-        return f"{self.source_group}->{self.target_group}"
 
 
 @dataclass
@@ -83,17 +62,35 @@ class NetworkView:
         The next training mini-batch.
     n_steps : int
         Training steps in all.
+    is_open : bool array, shape (n_neurons,), optional
+        Neurons that may change now (see `plastic.plasticity`); by default all.
+    data : pair of float arrays, optional
+        The whole training split, as X and Y; by default the mini-batch is all there is.
 
     Attributes
     ----------
     step : int
         Training steps done.
+    is_open : bool array, shape (n_neurons,)
+        Only connections into open neurons may come and go, and only open neurons be pruned;
+        `blocks` and `prunable` heed it.
     bill : Bill
     """
 
-    def __init__(self, network: Network, X: Array, Y: Array, n_steps: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        X: Array,
+        Y: Array,
+        n_steps: int,
+        is_open: NDArray[np.bool_] | None = None,
+        data: tuple[Array, Array] | None = None,
+    ) -> None:
         self._network, self._X, self._Y = network, X, Y
+        self._data = (X, Y) if data is None else data
         self.step, self.n_steps = network.topology.step, n_steps
+        n_neurons = network.topology.n_neurons
+        self.is_open = _read_only(np.ones(n_neurons, bool) if is_open is None else is_open)
         self.bill = Bill()
 
     @property
@@ -105,6 +102,29 @@ class NetworkView:
     def next_neuron_id(self) -> int:
         """The id that the next newborn neuron gets."""
         return self._network.topology.next_neuron_id
+
+    @property
+    def n_possible(self) -> int:
+        """Connections that the neurons have room for."""
+        return self._network.topology.n_possible
+
+    @property
+    def joined_groups(self) -> frozenset[tuple[int, int]] | None:
+        """The pairs of groups that may connect; None where any two may."""
+        return self._network.topology.blocks
+
+    @property
+    def ages(self) -> NDArray[np.int64]:
+        """Training steps that each neuron has lived for, shape (n_neurons,)."""
+        topology = self._network.topology
+        return self.step - topology.birth_steps("neuron", self.structure.neuron_ids)
+
+    def columns_of(self, positions: Array) -> dict[str, Array]:
+        """All that these connections carry (weight, optimizer state, ...), by column.
+
+        For an edit that takes connections away and brings them back changed.
+        """
+        return self._network.topology.connection_columns.take(positions)
 
     @property
     def weights(self) -> Array:
@@ -170,28 +190,41 @@ class NetworkView:
         signals = self._network.signals(self._X, self._Y)
         return Signals(signals.loss, _read_only(signals.outputs), _read_only(signals.deltas))
 
+    @property
+    def constraints(self) -> Constraints:
+        """Limits that the topology will hold any edit to."""
+        return self._network.topology.constraints or UNLIMITED
+
+    @cached_property
+    def prunable(self) -> NDArray[np.bool_]:
+        """Neurons that may be pruned: hidden, open and not protected, shape (n_neurons,)."""
+        structure, limits = self.structure, self.constraints
+        kept = np.isin(structure.neuron_ids, limits.protected_neurons)
+        if len(limits.protected_connections):  # they would go with either end
+            held = np.isin(structure.connection_ids, limits.protected_connections)
+            kept[structure.sources[held]] = kept[structure.targets[held]] = True
+        return (structure.kinds == Kind.HIDDEN) & self.is_open & ~kept
+
     @cached_property
     def blocks(self) -> list[Block]:
         """The blocks that may hold connections, by groups."""
-        structure, allowed = self.structure, self._network.topology.blocks
-        may_lead = structure.kinds != Kind.OUTPUT
-        may_follow = structure.kinds != Kind.INPUT
-        if allowed is None:
-            every = np.arange(structure.n_connections)
-            ends = np.flatnonzero(may_lead), np.flatnonzero(may_follow)
-            return [Block(-1, -1, every, *ends)]
-        source_groups = structure.groups[structure.sources]
-        target_groups = structure.groups[structure.targets]
-        return [
-            Block(
-                source,
-                target,
-                np.flatnonzero((source_groups == source) & (target_groups == target)),
-                np.flatnonzero((structure.groups == source) & may_lead),
-                np.flatnonzero((structure.groups == target) & may_follow),
-            )
-            for source, target in sorted(allowed)
-        ]
+        return blocks_of(self._network.topology, self.is_open)
+
+    def fitting(self, sources: Array, targets: Array, pruned: Array) -> NDArray[np.bool_]:
+        """Which of some new connections the fan limits have room for, first come first served.
+
+        Parameters
+        ----------
+        sources, targets : int arrays, shape (n_new,)
+            Slots, the best first.
+        pruned : int array
+            Positions of connections that go at the same time, and make room.
+
+        Returns
+        -------
+        bool array, shape (n_new,)
+        """
+        return fitting(self.structure, self.constraints, sources, targets, pruned)
 
     def missing(self, block: Block) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Connections of a block that are not there and respect the order, piece by piece.
@@ -224,8 +257,10 @@ class NetworkView:
         structure = self.structure
         ranks = np.sort(structure.rank[block.sources])
         room = np.searchsorted(ranks, structure.rank[block.targets]).sum()
-        of_outputs = structure.kinds[structure.sources[block.positions]] == Kind.OUTPUT
-        return int(room - np.sum(~of_outputs))  # where outputs lead on, none is offered
+        offered = np.zeros((2, structure.n_neurons), bool)
+        offered[0, block.sources] = offered[1, block.targets] = True
+        held = offered[0, structure.sources] & offered[1, structure.targets]
+        return int(room - held.sum())
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:
         """Whether pairs of slots could be connected: they are not, and respect the order."""
@@ -296,17 +331,81 @@ class NetworkView:
         -------
         float array, shape (n_masks,)
         """
-        weights, losses = self._network.weights, np.empty(len(masks))
-        whole = weights.copy()
+        return np.array([self._without(at, self._X, self._Y)[0] for at in masks])
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples the training split holds."""
+        return len(self._data[0])
+
+    def samples(self, rows: Array) -> tuple[Array, Array]:
+        """Some samples of the training split, and their targets."""
+        X, Y = self._data
+        return _read_only(X[rows]), _read_only(Y[rows])
+
+    def without(self, silent: NDArray[np.bool_], rows: Array) -> tuple[float, Array]:
+        """Loss and answers on some samples of the training split, with some neurons silent.
+
+        The connections out of a silent neuron are masked; the whole pass is on the bill.
+
+        Parameters
+        ----------
+        silent : bool array, shape (n_neurons,)
+        rows : int array, shape (n_samples,)
+            Of the training split.
+
+        Returns
+        -------
+        loss : float
+        answers : float array, shape (n_samples, n_outputs)
+        """
+        return self._without(self._leaving(silent), *self.samples(rows))
+
+    def gates(self, silent: NDArray[np.bool_], rows: Array) -> Array:
+        r"""Gradient of each sample's loss by a gate on each neuron's output.
+
+        .. math:: g_{ib} = y_{ib} \sum_j w_{ij} \delta_{jb}
+
+        with deltas of the network in which some neurons are silent.  Minus this is, to first
+        order, what the loss changes when the neuron falls silent.
+
+        Parameters
+        ----------
+        silent, rows
+            As for `without`; a pass forward and back is on the bill.
+
+        Returns
+        -------
+        float array, shape (n_neurons, n_samples)
+            0 for outputs.
+        """
+        structure, (X, Y) = self.structure, self.samples(rows)
+        with self._masked(self._leaving(silent)):
+            signals = self._network.signals(X, Y)
+        self.bill.flops += pass_flops(structure, len(X)) + forward_flops(structure, len(X))
+        ends = structure.sources, structure.targets
+        weights = csr_array((self.weights, ends), shape=(structure.n_neurons,) * 2)
+        gates: Array = signals.outputs * (weights @ signals.deltas)
+        return gates
+
+    def _leaving(self, silent: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.flatnonzero(silent[self.structure.sources])
+
+    def _without(self, positions: Array, X: Array, Y: Array) -> tuple[float, Array]:
+        self.bill.flops += forward_flops(self.structure, len(X))
+        with self._masked(positions):
+            return self._network.evaluate(X, Y)
+
+    @contextmanager
+    def _masked(self, positions: Array) -> Iterator[None]:
+        """The network with some weights at zero, for a moment."""
+        weights = self._network.weights
+        held = weights[positions]
+        weights[positions] = 0
         try:
-            for trial, positions in enumerate(masks):
-                weights[positions] = 0
-                losses[trial] = self._network.evaluate(self._X, self._Y)[0]
-                weights[positions] = whole[positions]
+            yield
         finally:
-            weights[:] = whole
-        self.bill.flops += len(masks) * forward_flops(self.structure, len(self._X))
-        return losses
+            weights[positions] = held
 
     def _column(self, columns: Any, name: str) -> Array:
         if name not in columns:

@@ -7,23 +7,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
 
 from plastic.datasets import Dataset, recovered
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
-from plastic.errors import InvalidEdit, InvalidParameter, check_count
-from plastic.policies import Outcome, Policy, Proposal
+from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
+from plastic.plasticity import Constant, Moment, Plasticity, draw_open
+from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
 from plastic.signals import NetworkView, step_flops
-from plastic.topology import Journal, Kind, Topology
+from plastic.streams import Batches, Streams
+from plastic.topology import Journal, Kind, Snapshot, Topology
 from plastic.topology.journal import edit_rows
 
+__all__ = ["LOST", "Batches", "Rows", "Streams", "Training", "train", "wiring_rows"]
+
 Array = NDArray[Any]
+
+LOST = "lost its trial"
+"""Refusal of edits that a trial was made of, and that were taken back after it."""
+
+ALWAYS_OPEN = Constant()
 
 EVALUATED = 2000
 """The training split is evaluated on at most so many samples, always the same ones."""
@@ -36,78 +46,6 @@ class Rows(NamedTuple):
     columns: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Streams:
-    """The random streams of a run, each with one use.
-
-    They are independent, so two policies of one seed see the same split, initial wiring,
-    initial weights and mini-batches, whatever they draw themselves.
-    """
-
-    split: Generator
-    wiring: Generator
-    weights: Generator
-    batches: Generator
-    policy: Generator
-
-    @classmethod
-    def of(cls, seed: int) -> Streams:
-        """The streams of a seed.
-
-        Examples
-        --------
-        >>> a, b = Streams.of(3), Streams.of(3)
-        >>> bool(a.policy.random() == b.policy.random() != a.split.random())
-        True
-        """
-        check_count("seed", seed, low=0)
-        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(5)))
-
-
-class Batches:
-    """Mini-batches in random order, each sample once an epoch; what is left over is dropped.
-
-    Parameters
-    ----------
-    n_samples : int
-    batch_size : int
-        Cut down to `n_samples` where there are fewer.
-    rng : Generator
-
-    Examples
-    --------
-    >>> batches = Batches(4, 2, np.random.default_rng(0))
-    >>> next_one = batches.peek()
-    >>> bool((batches.take(3)[0] == next_one).all())
-    True
-    """
-
-    def __init__(self, n_samples: int, batch_size: int, rng: Generator) -> None:
-        check_count("batch_size", batch_size)
-        self.size = min(batch_size, n_samples)
-        self._n_samples, self._rng = n_samples, rng
-        self._ready = np.zeros((0, self.size), np.int64)
-
-    def take(self, n_steps: int) -> NDArray[np.int64]:
-        """Samples of the next mini-batches, shape (n_steps, size)."""
-        self._prepare(n_steps)
-        taken, self._ready = self._ready[:n_steps], self._ready[n_steps:]
-        return taken
-
-    def peek(self) -> NDArray[np.int64]:
-        """Samples of the next mini-batch, shape (size,), without taking it."""
-        self._prepare(1)
-        return self._ready[0]
-
-    def _prepare(self, n_steps: int) -> None:
-        pieces = [self._ready]
-        while sum(map(len, pieces)) < n_steps:
-            epoch = self._rng.permutation(self._n_samples)
-            whole = len(epoch) // self.size * self.size
-            pieces.append(epoch[:whole].reshape(-1, self.size))
-        self._ready = np.concatenate(pieces)
-
-
 @dataclass
 class Ledger:
     """What a run has spent so far.
@@ -118,106 +56,233 @@ class Ledger:
         Of training, passes for policies and candidate gradients included.
     candidate_gradients : int
         Gradients of connections that are not there.
-    n_edits : int
-        Neurons and connections edited since the initial wiring.
     seconds : float
         Of training; evaluation is not counted.
     """
 
     flops: int = 0
     candidate_gradients: int = 0
-    n_edits: int = 0
     seconds: float = 0.0
 
 
-@dataclass
-class Trial:
+@dataclass(frozen=True)
+class Pending:
     """A proposal that has not been reported on yet."""
 
     proposal: Proposal
     refusal: str
-    reward_loss: float = np.nan
+    reward_loss: float
+    reward: float = np.nan
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A branch of a trial that has been lived through, and all it takes to go on from there."""
+
+    branch: Branch
+    rows: list[Rows]
+    losses: Array
+    end: Snapshot
+    error: Diverged | None
 
 
 @dataclass
 class Training:
-    """A network in training; `train` says what the parts are."""
+    """A network in training; `train` says what the parts are.
+
+    Attributes
+    ----------
+    losses : float array, shape (n_steps,)
+        Of each mini-batch so far; NaN where the network has not been.
+    asked : int
+        The step at which the policy was asked last.
+    """
 
     network: Network
     dataset: Dataset
     policy: Policy
     optimizer: Optimizer
     schedule: Schedule
+    plasticity: Plasticity
     batches: Batches
-    rng: Generator
+    streams: Streams
     n_steps: int
+    evaluate_every: int
     ledger: Ledger = field(default_factory=Ledger)
-    trial: Trial | None = None
-    losses: list[Array] = field(default_factory=list)
+    pending: Pending | None = None
+    losses: Array = field(init=False)
+    asked: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.losses, self.asked = np.full(self.n_steps, np.nan), self.step
+
+    @property
+    def step(self) -> int:
+        """Training steps done."""
+        return self.network.topology.step
+
+    def advance(self, until: int) -> Iterator[Rows]:
+        """Train up to a step, and evaluate wherever it is due on the way."""
+        due = range(self.evaluate_every, self.n_steps, self.evaluate_every)
+        for step in [step for step in (*due, self.n_steps) if self.step < step <= until]:
+            self.learn_until(step)
+            yield self.evaluate()
+        self.learn_until(until)
 
     def learn_until(self, step: int) -> None:
         """Train up to this step, in one stretch."""
-        network, train = self.network, self.dataset.train
-        started = time.perf_counter()
-        at = network.topology.step
-        rows = self.batches.take(step - at)
-        cost = step_flops(network.topology.structure, self.batches.size)
-        losses = network.learn(
-            train.X,
-            train.y,
-            rows,
-            self.optimizer,
-            rates=self.rates(np.arange(at, step)),
-            statistics=self.policy.statistics,
-        )
-        self.losses.append(losses)
-        self.ledger.flops += cost * len(rows)
-        self.ledger.seconds += time.perf_counter() - started
+        if step == self.step:
+            return
+        network, train, at = self.network, self.dataset.train, self.step
+        with self.clock():
+            rows = self.batches.take(step - at)
+            cost = step_flops(network.topology.structure, self.batches.size)
+            self.losses[at:step] = network.learn(
+                train.X,
+                train.y,
+                rows,
+                self.optimizer,
+                rates=self.rates(np.arange(at, step)),
+                statistics=self.policy.statistics,
+            )
+            self.ledger.flops += cost * len(rows)
 
     def rates(self, steps: NDArray[np.integer]) -> Array:
         """Learning rate of these steps."""
         return self.optimizer.learning_rate * self.schedule.factors(steps, self.n_steps)
 
-    def edit(self, journal: Journal) -> Iterator[Rows]:
-        """Report on the last proposal, ask for the next one, and apply it."""
-        started = time.perf_counter()
-        reward_loss = self._reward_loss()  # before the edit, whose own effect counts, too
-        self._report(reward_loss)
-        batch, train = self.batches.peek(), self.dataset.train
-        view = NetworkView(self.network, train.X[batch], train.y[batch], self.n_steps)
-        proposal = self.policy.propose(view, self.rng)
-        self.ledger.flops += view.bill.flops
-        self.ledger.candidate_gradients += view.bill.candidate_gradients
-        step = self.network.topology.step
-        try:
-            rows, refusal = journal.apply(*proposal.edits).rows, ""
-            self.ledger.n_edits += len(rows["id"])
-        except InvalidEdit as error:
-            rows, refusal = edit_rows(step, proposal.edits), str(error)
-        self.trial = Trial(proposal, refusal, reward_loss)
-        self.ledger.seconds += time.perf_counter() - started
+    def edit(self, journal: Journal, latest: int) -> Iterator[Rows]:
+        """Report on the last proposal, ask for the next one, and apply it or try it.
+
+        Parameters
+        ----------
+        journal : Journal
+        latest : int
+            The step by which a trial must be over.
+        """
+        step = self.step
+        self.plasticity.observe(self.moment(), self.losses[self.asked : step].mean())
+        self.asked = step
+        with self.clock():
+            reward_loss = self.look() if self.policy.wants_reward else np.nan
+            self.report(reward_loss)  # before the edit, whose own effect counts, too
+            proposal = self.ask()
+            before = self.network.snapshot() if proposal.trial_steps else None
+            try:
+                rows, refusal = journal.apply(*proposal.edits).rows, ""
+            except InvalidEdit as error:
+                rows, refusal = edit_rows(step, proposal.edits), str(error)
+        passed: list[Rows] = []
+        trial, reward = None, np.nan
+        if before is not None and not refusal:
+            trial, reward, passed = self.try_out(
+                before, min(step + proposal.trial_steps, latest)
+            )
+            refusal = "" if trial.kept else LOST
+        self.pending = Pending(proposal, refusal, reward_loss, reward, trial)
         if len(rows["id"]):
             yield Rows("edits", rows | {"accepted": not refusal, "refusal": refusal})
         if proposal.arms:
-            yield Rows("arms", {"step": step, **proposal.arms})
+            yield Rows("arms", {"step": step, **rewarded_arms(proposal, reward)})
+        yield from passed
 
-    def _report(self, reward_loss: float) -> None:
-        trial = self.trial
-        if trial is not None:
-            reward = trial.reward_loss - reward_loss
-            self.policy.observe(Outcome(trial.proposal, trial.refusal, reward))
+    def ask(self) -> Proposal:
+        """The policy's next proposal; what it looked at goes on the ledger."""
+        batch, train = self.batches.peek(), self.dataset.train
+        openness = self.plasticity.openness(self.moment())
+        view = NetworkView(
+            self.network,
+            train.X[batch],
+            train.y[batch],
+            self.n_steps,
+            draw_open(openness, self.streams.plasticity),
+            (train.X, train.y),
+        )
+        proposal = self.policy.propose(view, self.streams.policy)
+        self.ledger.flops += view.bill.flops
+        self.ledger.candidate_gradients += view.bill.candidate_gradients
+        return proposal
 
-    def _reward_loss(self) -> float:
-        if not self.policy.wants_reward:
-            return np.nan
+    def moment(self) -> Moment:
+        """When it is, and how old everybody is."""
+        topology = self.network.topology
+        born = topology.birth_steps("neuron", topology.structure.neuron_ids)
+        return Moment(self.step, self.n_steps, topology.structure.groups, self.step - born)
+
+    def report(self, reward_loss: float) -> None:
+        """Tell the policy what became of its last proposal."""
+        last, self.pending = self.pending, None
+        if last is not None:
+            reward = last.reward if last.trial else last.reward_loss - reward_loss
+            self.policy.observe(Outcome(last.proposal, last.refusal, reward, last.trial))
+
+    def look(self) -> float:
+        """Loss on the reward split; what the pass costs goes on the ledger."""
         reward = self.dataset.reward
         self.ledger.flops += 2 * len(reward) * self.network.topology.n_connections
         return self.network.evaluate(reward.X, reward.y)[0]
 
+    def try_out(self, before: Snapshot, until: int) -> tuple[Trial, float, list[Rows]]:
+        """Learn up to a step as edited, and again as before; go on with the better branch.
+
+        Parameters
+        ----------
+        before : Snapshot
+            Taken before the edits, which have been applied since.
+        until : int
+
+        Returns
+        -------
+        trial : Trial
+        reward : float
+            What the policy says of it.
+        rows : list of Rows
+            Evaluations that fell due on the way, in the branch that is kept.
+
+        Raises
+        ------
+        Diverged
+            If both branches do.
+        """
+        ahead = self.batches.take(until - self.step)
+        edited = self.live(ahead, until)
+        self.network.restore(before)
+        plain = self.live(ahead, until)
+        if edited.error and plain.error:
+            raise plain.error
+        reward = float(self.policy.judge(edited.branch, plain.branch))
+        kept = edited if reward > 0 else plain
+        self.network.restore(kept.end)
+        self.losses = kept.losses
+        return Trial(edited.branch, plain.branch, kept is edited), reward, kept.rows
+
+    def live(self, ahead: NDArray[np.int64], until: int) -> Lived:
+        """Learn from these mini-batches up to a step, as one branch of a trial."""
+        paid, rows, error = self.ledger.flops, [], None
+        self.batches.put_back(ahead)
+        try:
+            rows = list(self.advance(until))
+        except Diverged as raised:
+            error = raised
+        with self.clock():
+            loss = self.look() if error is None else np.inf
+            topology, flops = self.network.topology, self.ledger.flops - paid
+            loss = loss if np.isfinite(loss) else np.inf
+            branch = Branch(loss, topology.n_neurons, topology.n_connections, flops)
+            end = self.network.snapshot()
+            return Lived(branch, rows, self.losses.copy(), end, error)
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Put the time that passes inside on the ledger."""
+        started = time.perf_counter()
+        yield
+        self.ledger.seconds += time.perf_counter() - started
+
     def evaluate(self) -> Rows:
         """A row of the table of convergence for each split."""
-        network, topology = self.network, self.network.topology
-        step = topology.step
+        network, topology, step = self.network, self.network.topology, self.step
         splits = self.dataset.splits
         losses, scores = [], []
         for split in splits.values():
@@ -227,8 +292,8 @@ class Training:
             loss, answers = network.evaluate(X, Y)
             losses.append(loss)
             scores.append(self.dataset.score(answers, Y))
-        running = np.concatenate(self.losses).mean() if self.losses else np.nan
-        self.losses.clear()
+        last = max(step - 1, 0) // self.evaluate_every * self.evaluate_every
+        running = self.losses[last:step].mean() if step else np.nan
         return Rows(
             "convergence",
             {
@@ -270,6 +335,7 @@ def train(
     n_steps: int,
     batch_size: int = 50,
     evaluate_every: int = 50,
+    plasticity: Plasticity = ALWAYS_OPEN,
 ) -> Iterator[Rows]:
     """Train a network on a dataset while a policy rewires it.
 
@@ -285,13 +351,15 @@ def train(
     schedule : Schedule
         Of the learning rate.
     streams : Streams
-        Those for batches and policy are used.
+        Those for batches, policy and plasticity are used.
     n_steps : int
         Mini-batches to learn from, those counted that the network has learned from already.
     batch_size : int
     evaluate_every : int
         Steps from one row of the table of convergence to the next; there is one at the start
         and one at the end, too.
+    plasticity : Plasticity
+        Which neurons the policy may change at what time; by default all, always.
 
     Yields
     ------
@@ -315,19 +383,26 @@ def train(
         )
     batches = Batches(len(dataset.train), batch_size, streams.batches)
     training = Training(
-        network, dataset, policy, optimizer, schedule, batches, streams.policy, n_steps
-    )
+        network, dataset, policy, optimizer, schedule, plasticity, batches, streams, n_steps,
+        evaluate_every,
+    )  # fmt: skip
     journal = Journal(network.topology, remember=0)
-    asked = {int(step) for step in policy.steps(n_steps) if step < n_steps}
-    looked = {*range(0, n_steps, evaluate_every), n_steps}
+    asked = sorted({n for n in map(int, policy.steps(n_steps)) if done < n < n_steps})
     yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
     yield training.evaluate()
-    for step in sorted(step for step in asked | looked if step > done):
-        training.learn_until(step)
-        if step in looked:  # before the edit: what was learned, not what is about to change
-            yield training.evaluate()
-        if step in asked:
-            yield from training.edit(journal)
+    for step, following in pairwise([*asked, n_steps]):
+        yield from training.advance(step)  # evaluates first: what was learned, not what will be
+        yield from training.edit(journal, following)
+    yield from training.advance(n_steps)
+
+
+def rewarded_arms(proposal: Proposal, reward: float) -> dict[str, Array]:
+    """Rows for the table of arms, with the reward of a trial beside the arm that was pulled."""
+    arms = dict(proposal.arms)
+    if proposal.pulled and not np.isnan(reward):
+        pulled = np.asarray(arms["arm"]) == proposal.pulled
+        arms["reward"] = np.where(pulled, reward, arms.get("reward", np.nan))
+    return arms
 
 
 def wiring_rows(topology: Topology) -> dict[str, Array]:

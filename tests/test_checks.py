@@ -13,7 +13,8 @@ from hydra import compose, initialize_config_dir
 
 from experiments.choices import build
 from experiments.config import config_folder
-from plastic.checks import PROMISES, SETTINGS, Case, check_policy
+from plastic.checks import check_policy
+from plastic.checks.policies import PROMISES, SETTINGS, Case
 from plastic.edits import Connect, Disconnect, PruneNeurons
 from plastic.engine import Network
 from plastic.errors import ContractBroken, InvalidParameter, PlasticError

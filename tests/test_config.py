@@ -15,6 +15,7 @@ from experiments.config import GROUPS, RunConfig, config_folder
 from experiments.run import make_network, run
 from plastic.datasets import Dataset
 from plastic.engine import Network
+from plastic.plasticity import Plasticity
 from plastic.policies import Policy
 from plastic.topology import Topology
 from plastic.training import Streams
@@ -115,7 +116,9 @@ def test_an_experiment_sweeps_over_what_there_is(name, config_of):
 def test_the_root_says_what_runs_by_default(config_of):
     config = config_of()
     chosen = [config[group].name for group in GROUPS]
-    assert chosen == ["digits", "erk", "thompson", "sgd", "cosine"]
+    assert chosen == [
+        "digits", "erk", "thompson", "sgd", "cosine", "always", "unlimited",
+    ]  # fmt: skip
     assert {key for key in config if key not in GROUPS} == (
         set(RunConfig.__dataclass_fields__) - set(GROUPS)
     )
@@ -127,6 +130,18 @@ def test_a_dataset_builds(name, config_of, files):
     dataset = build(config, "dataset", rng=np.random.default_rng(0))
     assert isinstance(dataset, Dataset)
     assert all(len(split) for split in dataset.splits.values())
+
+
+@pytest.mark.parametrize("name", in_groups("plasticity"))
+def test_a_plasticity_builds(name, config_of):
+    rule = build(config_of(f"plasticity={name}"), "plasticity")
+    assert isinstance(rule, Plasticity)
+
+
+@pytest.mark.parametrize("name", in_groups("constraints"))
+def test_constraints_build(name, config_of):
+    limits = build(config_of(f"constraints={name}", "constraints.max_fan_in=3"), "constraints")
+    assert limits.max_fan_in == 3
 
 
 @pytest.mark.parametrize("name", in_groups("wiring"))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from runs import OFTEN, SMALL, names_in, often, tables_of, the_row
 
+from plastic.errors import InvalidParameter
 from plastic.records import comparable
 from plastic.topology import Topology, replay
 
@@ -43,6 +44,40 @@ def test_every_wiring_runs(do, wiring):
         assert row["final_density"] == 1
     else:
         assert row["final_density"] == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("plasticity", names_in("plasticity"))
+def test_every_plasticity_runs_twice_alike(do, plasticity):
+    overrides = [*SMALL, "policy=set", *OFTEN, f"plasticity={plasticity}"]
+    one, other = (tables_of(do(*overrides, f"study={name}")) for name in ("one", "other"))
+    first, second = (comparable(t["edits"]).drop(columns="run_id") for t in (one, other))
+    pd.testing.assert_frame_equal(first, second)
+    assert one["run"]["plasticity"].item() == plasticity
+
+
+def test_a_closed_group_is_not_rewired(do):
+    rule = ["plasticity=critical_period", "plasticity.closes=1", "plasticity.by_group=[[1,0]]"]
+    folder = do(*SMALL, "policy=set", *OFTEN, *rule)
+    edits = tables_of(folder)["edits"].query("step > 0")
+    group_one = range(16, 24)  # of 13 inputs, 3 outputs and 8 + 6 hidden neurons
+    assert len(edits)
+    assert not edits["target"].isin(group_one).any()
+
+
+def test_constraints_hold_throughout_a_run(do):
+    limits = ["constraints.max_fan_in=4", "constraints.protected_connections=[3,5]"]
+    folder = do(*SMALL, "policy=rigl", *OFTEN, *limits)
+    edits = tables_of(folder)["edits"].query("accepted")
+    topology = Topology(13, 3)
+    replay(topology, {name: edits[name].to_numpy() for name in edits})
+    structure = topology.structure
+    assert np.diff(structure.indptr).max() <= 4
+    assert np.isin([3, 5], structure.connection_ids).all()
+
+
+def test_constraints_that_no_wiring_can_keep_are_refused(do):
+    with pytest.raises(InvalidParameter, match="14 hidden neurons, max_hidden is 6"):
+        do(*SMALL, "constraints.max_hidden=6")
 
 
 @pytest.mark.parametrize("policy", names_in("policy"))

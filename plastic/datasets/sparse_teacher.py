@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.datasets.base import Dataset, Truth
 from plastic.datasets.preparing import from_arrays
-from plastic.errors import check_count, check_in
+from plastic.errors import check_count, check_in, check_range
 
 
 def sparse_teacher(
@@ -19,6 +19,8 @@ def sparse_teacher(
     n_hidden: int = 12,
     fan_in: int = 4,
     n_outputs: int = 4,
+    output_density: float = 0.6,
+    noise: float = 0.0,
     reward_size: int | float = 500,
     test_size: int | float = 2000,
     scale: str = "none",
@@ -28,8 +30,8 @@ def sparse_teacher(
     .. math:: h = \max(0, x W_1), \quad z = \frac{(h - \bar h) W_2}{\sigma}
 
     Each hidden unit of the teacher is fed by `fan_in` of the relevant inputs, with weights of
-    magnitude 0.7 to 1.3 and either sign; each entry of :math:`W_2` is standard normal with
-    probability 0.6 and zero otherwise; :math:`\sigma` gives each output standard deviation 1.
+    magnitude 0.7 to 1.3 and either sign; each entry of :math:`W_2` is standard normal with a
+    given probability and zero otherwise; :math:`\sigma` gives each output standard deviation 1.
     The class is the largest of the outputs; a regression is to meet them all.
 
     Parameters
@@ -46,6 +48,11 @@ def sparse_teacher(
         Connections into each of them.
     n_outputs : int
         Classes, or targets of a regression.
+    output_density : float
+        Probability that a hidden unit feeds an output, in (0, 1].
+    noise : float
+        Standard deviation of normal noise on the outputs, which have 1 without it.  No
+        network reaches an R2 above ``1 / (1 + noise**2)``.
     reward_size, test_size, scale
         As in `from_arrays`.
 
@@ -74,14 +81,18 @@ def sparse_teacher(
     check_count("fan_in", fan_in)
     check_count("n_relevant", n_relevant, low=fan_in)
     check_count("n_inputs", n_inputs, low=n_relevant)
+    check_range("output_density", output_density, 0, 1, open_low=True)
+    check_range("noise", noise, 0)
     inner = _inner_weights(rng, n_inputs, n_relevant, n_hidden, fan_in)
     outer = rng.standard_normal((n_hidden, n_outputs)) * (
-        rng.random((n_hidden, n_outputs)) < 0.6
+        rng.random((n_hidden, n_outputs)) < output_density
     )
     X = rng.standard_normal((n_samples, n_inputs))
     hidden = np.maximum(X @ inner, 0)
     z = (hidden - hidden.mean(axis=0)) @ outer
     z /= z.std(axis=0) + 1e-9  # an output that nothing feeds stays 0
+    if noise:
+        z += noise * rng.standard_normal(z.shape)
 
     connections = (inner != 0) & (outer != 0).any(axis=1)
     return from_arrays(

@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from plastic.activations import softmax
+from plastic.activations import ACTIVATIONS, BY_CODE, softmax
 from plastic.errors import InvalidData, InvalidNetwork, InvalidParameter, check_in
 from plastic.nodes import Neuron, Node
+from plastic.topology import Structure
 
 Array = NDArray[Any]
 
 HIGHEST_RATE = 1e6
+
+WITHOUT_GRADIENT = [a.code for a in ACTIVATIONS.values() if not a.differentiable]
 
 
 def checked_dtype(dtype: DTypeLike) -> np.dtype:
@@ -31,6 +34,24 @@ def checked_dtype(dtype: DTypeLike) -> np.dtype:
         name = dtype
     check_in("dtype", name, ("float32", "float64"))
     return np.dtype(name)
+
+
+def check_learnable(structure: Structure) -> None:
+    """Refuse to compute gradients of a network that has none.
+
+    Raises
+    ------
+    InvalidNetwork
+        If a neuron's activation is not differentiable; the message names the first.
+    """
+    held = np.isin(structure.activations, WITHOUT_GRADIENT)
+    if held.any():
+        neuron = structure.neuron_ids[held][0]
+        name = BY_CODE[int(structure.activations[held][0])]
+        raise InvalidNetwork(
+            f"neuron {neuron} is a hard {name}, which has no gradient: "
+            "this network predicts, but does not learn"
+        )
 
 
 def checked_samples(

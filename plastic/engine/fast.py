@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plastic.engine import kernels
+from plastic.engine.compiling import tell_compiling
 from plastic.engine.layout import Batches, Buffers, Graph, Parameters, Rule, Watch
 from plastic.engine.optimizers import SGD, Optimizer
 from plastic.engine.plan import plan_buffers, plan_graph
@@ -25,7 +23,7 @@ from plastic.topology import Topology
 
 Array = NDArray[Any]
 
-log = logging.getLogger(__name__)
+tell_compiling()
 
 
 class FastEngine:
@@ -54,7 +52,6 @@ class FastEngine:
         self._planned: Any = None
         self._graph: Graph
         self._buffers: dict[int, Buffers] = {}
-        _say_compiling()
 
     def prepare(self) -> None:
         """Compile the kernels, or load them, on a network of two neurons."""
@@ -116,7 +113,7 @@ class FastEngine:
         learn = kernels.learn if self._threads == 1 else self._learn_threaded
         done = learn(
             graph, buffers, parameters, rule, watch, batches,
-            np.asarray(rates, self._dtype), step, self._loss, self._limits, LOSS_BOUND, losses,
+            _locked(rates, self._dtype), step, self._loss, self._limits, LOSS_BOUND, losses,
         )  # fmt: skip
         return losses[: done + 1]
 
@@ -236,11 +233,3 @@ def _balanced(indptr: Array, parts: int) -> list[int]:
     """Bounds of ranges of rows with about the same number of connections each."""
     inner = np.searchsorted(indptr, _even(int(indptr[-1]), parts)[1:-1])
     return [0, *np.minimum(inner, len(indptr) - 1).tolist(), len(indptr) - 1]
-
-
-@cache
-def _say_compiling() -> None:
-    """Say so where the kernels are about to be compiled, which takes a while."""
-    cached = Path(kernels.learn.stats.cache_path or ".").glob("kernels.learn-*.nbi")
-    if not kernels.learn.signatures and not any(cached):
-        log.warning("compiling the kernels, once per machine: this takes about ten seconds")

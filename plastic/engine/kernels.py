@@ -44,12 +44,13 @@ import math
 import numpy as np
 from numba import njit
 
-from plastic.activations import relu, sigmoid, softmax, tanh
+from plastic.activations import relu, sigmoid, softmax, straight_through, tanh, threshold
 from plastic.engine import simd
 from plastic.engine.simd import LANES, dot, fma, get, load, load_tiles, put, splat
 from plastic.losses import LOSSES
 
 SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
+THRESHOLDS = threshold.code, straight_through.code
 SOFTMAX = softmax.code
 CROSS_ENTROPY = LOSSES["cross_entropy"]
 SGD = 0  # as `optimizers.SGD.code`; any other rule is Adam
@@ -120,6 +121,8 @@ def forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero):
         code = get(graph.activations, slot)
         if code == RELU:
             x = simd.relu(x)
+        elif code in THRESHOLDS:
+            x = simd.threshold(x)
         simd.store_tiles(outputs, base + slot * LANES, stride, x)
         if code in (SIGMOID, TANH):
             for t in tiles:

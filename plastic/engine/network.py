@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from plastic.activations import BY_CODE, Activation, identity, relu
 from plastic.edits import AddNeurons, Connect, Edit
 from plastic.engine.checking import (
+    check_learnable,
     check_output_nodes,
     checked_dtype,
     checked_rates,
@@ -26,7 +27,7 @@ from plastic.engine.statistics import Statistics
 from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
 from plastic.losses import check_pair, loss_value
 from plastic.nodes import Neuron, Node, OnlyValueNode, topological_order
-from plastic.topology import Topology
+from plastic.topology import Snapshot, Topology
 
 Array = NDArray[Any]
 
@@ -176,6 +177,7 @@ class Network:
 
     def signals(self, X: Array, Y: Array) -> Signals:
         """Outputs and deltas of every neuron for a batch."""
+        check_learnable(self.topology.structure)
         return self._engine.signals(*self._samples(X, Y))
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
@@ -187,6 +189,7 @@ class Network:
         Y : float array, shape (n_samples, n_outputs)
             Targets; one-hot rows for classes.
         """
+        check_learnable(self.topology.structure)
         return self._engine.gradients(*self._samples(X, Y))
 
     def learn(
@@ -219,6 +222,8 @@ class Network:
 
         Raises
         ------
+        InvalidNetwork
+            If a neuron is a hard threshold, which has no gradient.
         InvalidData
             If a shape does not fit, a value is not finite or a sample is not there.
         InvalidParameter
@@ -226,6 +231,7 @@ class Network:
         Diverged
             At a loss that is not a number or is above `LOSS_BOUND`; steps before it are done.
         """
+        check_learnable(self.topology.structure)
         X, Y = self._samples(X, Y)
         rows = checked_rows(rows, len(X))
         rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))
@@ -242,6 +248,25 @@ class Network:
     def apply(self, *edits: Edit) -> tuple[Edit, ...]:
         """Apply edits, all or none: see `Topology.apply`."""
         return self.topology.apply(*edits)
+
+    def snapshot(self) -> Snapshot:
+        """The network as it is now: structure, parameters, optimizer state, statistics, step.
+
+        Examples
+        --------
+        >>> from plastic.topology.wiring import minimal
+        >>> network = Network(minimal(2, 1, 1.0, np.random.default_rng(0)))
+        >>> before = network.snapshot()
+        >>> network.weights[:] = 5
+        >>> network.restore(before)
+        >>> network.weights
+        array([0., 0.], dtype=float32)
+        """
+        return self.topology.snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring a snapshot back, bit for bit: see `Topology.restore`."""
+        self.topology.restore(snapshot)
 
     @classmethod
     def from_nodes(

@@ -241,6 +241,20 @@ def relu(typing_context, x):
 
 
 @intrinsic
+def threshold(typing_context, x):
+    """1 where positive, else 0; a NaN stays one."""
+
+    def generate(context, builder, sig, args):
+        lanes, kind = sig.args[0].lanes, args[0].type
+        zero, one = ir.Constant(kind, [0.0] * lanes), ir.Constant(kind, [1.0] * lanes)
+        number = builder.select(builder.fcmp_ordered(">", args[0], zero), one, zero)
+        is_nan = builder.fcmp_unordered("uno", args[0], args[0])
+        return builder.select(is_nan, args[0], number)
+
+    return x(x), generate
+
+
+@intrinsic
 def gate(typing_context, x, y):
     """``x`` where ``y`` is positive, else 0."""
 

@@ -113,7 +113,8 @@ class DensePruning(Policy):
         for block, (first, last) in zip(view.blocks, self._counts.tolist(), strict=True):
             held = block.positions
             keep = last + round((first - last) * left)
-            gone.append(held[lowest(scores[held], max(len(held) - keep, 0), rng)])
+            surplus = min(max(block.n_held - keep, 0), len(held))
+            gone.append(held[lowest(scores[held], surplus, rng)])
         pruned = np.concatenate(gone)
         edit = Disconnect(
             view.structure.connection_ids[pruned],
@@ -145,10 +146,7 @@ class DensePruning(Policy):
 
 def first_and_last(view: NetworkView, density: float) -> NDArray[np.int64]:
     """Connections of each block now and at a density, shape (n_blocks, 2)."""
-    first = np.array([len(block.positions) for block in view.blocks])
-    sizes = (
-        np.array([len(block.sources) for block in view.blocks]),
-        np.array([len(block.targets) for block in view.blocks]),
-    )
-    last = np.minimum(erk_counts(*sizes, density, room=first), first)
+    first = np.array([block.n_held for block in view.blocks])
+    leading, following = np.array([block.shape for block in view.blocks]).T
+    last = np.minimum(erk_counts(leading, following, density, room=first), first)
     return np.stack([first, last], axis=1)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from plastic.blocks import Block
 from plastic.engine import Statistics
 from plastic.policies.parts import NOTHING, Part, highest
-from plastic.signals import CHUNK, Block, NetworkView
+from plastic.signals import CHUNK, NetworkView
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]

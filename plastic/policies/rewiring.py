@@ -19,6 +19,8 @@ from plastic.policies.memory import State, gather, hand_out, let_look, looking_s
 from plastic.policies.parts import PruneScore, UpdateSchedule, lowest, together
 from plastic.signals import NetworkView
 
+_NONE: NDArray[np.int64] = np.zeros(0, np.int64)
+
 
 @final
 @dataclass
@@ -69,14 +71,14 @@ class Rewiring(Policy):
         allotments = self.allocation(view, scores, share, rng)
         wanted = [(b, a.grow) for b, a in zip(view.blocks, allotments, strict=True)]
         choice = self.grow(view, wanted, rng)
-        counts = _prune_counts(allotments, choice.grown)
         held = [block.positions for block in view.blocks]
-        gone = np.concatenate(
-            [at[lowest(scores[at], n, rng)] for at, n in zip(held, counts, strict=True)]
-        )
+        worst = [
+            at[lowest(scores[at], a.prune, rng)] for at, a in zip(held, allotments, strict=True)
+        ]
+        gone, fitting = _settled(view, allotments, worst, choice.grown)
         ids = view.structure.neuron_ids
         sources, targets, worth = (
-            np.concatenate([getattr(new, part) for new in choice.grown])
+            np.concatenate([getattr(new, part) for new in fitting])
             for part in ("sources", "targets", "scores")
         )
         # one edit of each kind for all blocks: the arrays are made anew for every edit
@@ -99,6 +101,33 @@ class Rewiring(Policy):
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on as the policy that this state is of."""
         hand_out(self.parts, state)
+
+
+def _settled(
+    view: NetworkView,
+    allotments: list[Allotment],
+    worst: list[NDArray[np.int64]],
+    grown: list[Grown],
+) -> tuple[NDArray[np.int64], list[Grown]]:
+    """Positions to prune, and what of `grown` fits: as many of both, within the fan limits.
+
+    What does not fit is not grown; then less is pruned, which leaves less room, and so on
+    until all fits.
+    """
+    while True:
+        counts = _prune_counts(allotments, grown)
+        gone = np.concatenate([at[:n] for at, n in zip(worst, counts, strict=True)])
+        fitting, sources, targets = [], _NONE, _NONE
+        for new in grown:  # earlier blocks take up room first
+            sources = np.concatenate([sources, new.sources])
+            targets = np.concatenate([targets, new.targets])
+            fits = view.fitting(sources, targets, gone)
+            own = fits[len(fits) - len(new) :]
+            fitting.append(Grown(new.sources[own], new.targets[own], new.scores[own]))
+            sources, targets = sources[fits], targets[fits]
+        if sum(map(len, fitting)) == sum(map(len, grown)):
+            return gone, grown
+        grown = fitting
 
 
 def _prune_counts(allotments: list[Allotment], grown: list[Grown]) -> list[int]:

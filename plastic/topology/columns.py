@@ -80,6 +80,11 @@ class Columns(Mapping[str, Values]):
         self._fills.setdefault(name, 0)
         return self._arrays[name]
 
+    def copy(self) -> Columns:
+        """The same columns in arrays of their own."""
+        arrays = {name: array.copy() for name, array in self._arrays.items()}
+        return self._with(arrays, self._length)
+
     def take(self, index: NDArray[np.integer]) -> dict[str, Values]:
         """Copy some rows of every column."""
         return {name: array[index] for name, array in self._arrays.items()}

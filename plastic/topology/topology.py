@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,32 @@ from numpy.typing import ArrayLike, NDArray
 
 from plastic.activations import get_activation, identity, softmax
 from plastic.edits import Edit
-from plastic.errors import InvalidNetwork, check_count, check_in
+from plastic.errors import InvalidNetwork, InvalidParameter, check_count, check_in
 from plastic.topology.columns import Columns
+from plastic.topology.constraints import Constraints
 from plastic.topology.draft import Blocks, State, apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
 from plastic.topology.rebuild import insert_neurons
 from plastic.topology.structure import Kind, Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """A topology as it was, taken by `Topology.snapshot`.
+
+    Parameters
+    ----------
+    topology : Topology
+        Where it was taken, and the only one that it can be restored in.
+    state : State
+        Its structure, which never changes, and its columns, copied.
+    step : int
+        Training steps done.
+    """
+
+    topology: Topology
+    state: State
+    step: int
 
 
 class Topology:
@@ -91,6 +112,7 @@ class Topology:
         # first ids, and the steps since which they were given out; shape (2, n_dates)
         self._births = {what: np.zeros((2, 1), np.int64) for what in ("neuron", "connection")}
         self.blocks: Blocks | None = None if blocks is None else frozenset(blocks)
+        self._constraints: Constraints | None = None
         self.step = 0
 
     def __repr__(self) -> str:
@@ -121,6 +143,8 @@ class Topology:
         """
         before = self._state
         draft = apply_edits(before, self.blocks, number_edits(before, edits))
+        if self._constraints is not None:
+            self._constraints.check(draft.state.structure)
         self._state = draft.state
         self._date("neuron", before.next_neuron, draft.state.next_neuron)
         self._date("connection", before.next_connection, draft.state.next_connection)
@@ -137,6 +161,72 @@ class Topology:
         array([0])
         """
         return tuple(number_edits(self._state, edits))
+
+    def constrain(self, constraints: Constraints | None) -> None:
+        """Refuse from now on what these constraints do not allow; None lifts them.
+
+        Raises
+        ------
+        InvalidEdit
+            If the topology breaks them as it is.
+        """
+        if constraints is not None:
+            constraints.check(self.structure)
+        self._constraints = constraints
+
+    @property
+    def constraints(self) -> Constraints | None:
+        """What `constrain` has set."""
+        return self._constraints
+
+    def may_join(self, source_group: int, target_group: int) -> bool:
+        """Whether blocks and constraints let a group connect to another."""
+        pair = source_group, target_group
+        if self._constraints is not None and pair in self._constraints.forbidden:
+            return False
+        return self.blocks is None or pair in self.blocks
+
+    def snapshot(self) -> Snapshot:
+        """What `restore` brings back; it costs a copy of the columns and no more."""
+        return Snapshot(self, _copied(self._state), self.step)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring back structure, columns and step of a snapshot, bit for bit.
+
+        Ids given out since then are not given out again: they may be in a journal.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            Of this topology; it may be restored any number of times.
+
+        Raises
+        ------
+        InvalidParameter
+            If it was taken of another topology.
+
+        Examples
+        --------
+        >>> from plastic.edits import Connect
+        >>> topology = Topology(2, 1)
+        >>> before = topology.snapshot()
+        >>> _ = topology.apply(Connect([0], [2]))
+        >>> topology.restore(before)
+        >>> _ = topology.apply(Connect([1], [2]))
+        >>> topology.structure.connection_ids
+        array([1])
+        """
+        if snapshot.topology is not self:
+            raise InvalidParameter(
+                f"a snapshot is restored in the topology that it was taken of, not in {self!r}"
+            )
+        now, then = self._state, _copied(snapshot.state)
+        self._state = replace(
+            then,
+            next_neuron=max(now.next_neuron, then.next_neuron),
+            next_connection=max(now.next_connection, then.next_connection),
+        )
+        self.step = snapshot.step
 
     @property
     def structure(self) -> Structure:
@@ -234,7 +324,7 @@ class Topology:
         return steps[np.searchsorted(firsts, ids, side="right") - 1]
 
     def _may_join(self, source: tuple[int, int], target: tuple[int, int]) -> bool:
-        joined = self.blocks is None or (source[0], target[0]) in self.blocks
+        joined = self.may_join(source[0], target[0])
         last = self.structure.activations[self.structure.outputs[0]] == softmax.code
         return joined and target[1] != Kind.INPUT and not (last and source[1] == Kind.OUTPUT)
 
@@ -242,6 +332,11 @@ class Topology:
         births = self._births[what]
         if following > first and births[1, -1] != self.step:
             self._births[what] = np.column_stack([births, [first, self.step]])
+
+
+def _copied(state: State) -> State:
+    """The state with columns of its own; the structure never changes and is shared."""
+    return replace(state, neurons=state.neurons.copy(), connections=state.connections.copy())
 
 
 def _empty_structure() -> Structure:

@@ -6,7 +6,6 @@ the `SETTINGS`.  `check_policy` goes through all of them and names the first tha
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
+from plastic.checks.global_state import moved_by
 from plastic.columns import check_piece
 from plastic.datasets import Dataset, Split, from_arrays
 from plastic.edits import PruneNeurons
@@ -24,9 +24,9 @@ from plastic.engine import SGD, Cosine, Network, Statistics
 from plastic.errors import ContractBroken, InvalidEdit, InvalidParameter, check_count
 from plastic.policies import Outcome, Policy, Proposal
 from plastic.signals import NetworkView
-from plastic.topology import Topology
+from plastic.topology import Kind, Topology
 from plastic.topology.wiring import dense, erk, random_dag
-from plastic.training import Rows, Streams, train
+from plastic.training import LOST, Rows, Streams, train
 
 OPTIMIZER = SGD(learning_rate=0.05, momentum=0.9)
 
@@ -87,13 +87,17 @@ class Run:
     topology : Topology
         At the end.
     n_allowed : int
-        Connections that the density asked for comes to, rounded up block by block.
+        Connections that the density asked for comes to, rounded up block by block, in the
+        network as it began or as it ended, whichever holds more.
+    most_neurons : dict of int to int
+        Hidden neurons that the policy allows itself in each group.
     rows : list of Rows
         All that the run wrote.
     """
 
     topology: Topology
     n_allowed: int
+    most_neurons: dict[int, int]
     rows: list[Rows]
 
     def pieces(self, table: str) -> list[dict[str, Any]]:
@@ -158,12 +162,24 @@ class Case:
         policy, streams = self.make(), Streams.of(self.seed)
         network = self.start(policy, streams)
         topology = network.topology
-        n_allowed = round(self.setting.density * topology.n_possible)
-        rows = train(
+        n_possible, sizes = topology.n_possible, group_sizes(topology)
+        rows = list(train(
             network, dataset, policy, OPTIMIZER, Cosine(), streams,
             n_steps=self.n_steps, batch_size=BATCH, evaluate_every=self.n_steps,
-        )  # fmt: skip
-        return Run(topology, n_allowed + len(topology.blocks or [()]), list(rows))
+        ))  # fmt: skip
+        n_allowed = round(self.setting.density * max(n_possible, topology.n_possible))
+        groups = sorted({**sizes, **group_sizes(topology)})
+        most = policy.most_neurons(np.array([sizes.get(group, 0) for group in groups]))
+        most_neurons = dict(zip(groups, np.asarray(most).tolist(), strict=True))
+        return Run(topology, n_allowed + len(topology.blocks or [()]), most_neurons, rows)
+
+
+def group_sizes(topology: Topology) -> dict[int, int]:
+    """Hidden neurons of each group."""
+    structure = topology.structure
+    of_hidden = structure.groups[structure.kinds == Kind.HIDDEN]
+    groups, sizes = np.unique(of_hidden, return_counts=True)
+    return dict(zip(groups.tolist(), sizes.tolist(), strict=True))
 
 
 def check_policy(
@@ -228,7 +244,12 @@ def _asks_out_of_order(case: Case) -> str:
 
 def _exceeds_budget(case: Case) -> str:
     n, allowed = case.run.topology.n_connections, case.run.n_allowed
-    return f"{n} connections at the end, at most {allowed} asked for" if n > allowed else ""
+    if n > allowed:
+        return f"{n} connections at the end, at most {allowed} asked for"
+    for group, size in group_sizes(case.run.topology).items():
+        if size > (most := case.run.most_neurons[group]):
+            return f"{size} neurons in group {group} at the end, at most {most} promised"
+    return ""
 
 
 def _prunes_ends(case: Case) -> str:
@@ -243,7 +264,7 @@ def _prunes_ends(case: Case) -> str:
 
 def _is_refused(case: Case) -> str:
     for piece in case.run.pieces("edits") if case.accepted else ():
-        if not np.all(piece["accepted"]):
+        if not np.all(piece["accepted"]) and piece["refusal"] != LOST:
             return f"at step {piece['step'][0]}, {piece['refusal']}"
     return ""
 
@@ -301,18 +322,7 @@ def _forgets(case: Case) -> str:
 
 
 def _draws_elsewhere(case: Case) -> str:
-    def states() -> tuple[str, object]:
-        # looked at, not drawn from
-        return repr(np.random.get_state()), random.getstate()  # noqa: NPY002 - looked at only
-
-    before = states()
-    case.train(case.dataset)
-    moved = [
-        name
-        for name, old, new in zip(("numpy.random", "random"), before, states(), strict=True)
-        if old != new
-    ]
-    return f"it moves the global state of {' and '.join(moved)}" if moved else ""
+    return moved_by(lambda: case.train(case.dataset))
 
 
 def _writes(case: Case) -> str:

@@ -1,0 +1,101 @@
+"""Kernels are compiled once per machine, and who waits for it is told why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from runs import SMALL
+
+ROOT = Path(__file__).parent.parent
+
+MESSAGE = "compiling the kernels, once per machine"
+
+USE_ALL = """
+import json
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from plastic.engine import Adam, Network, kernels
+from plastic.topology.wiring import dense
+
+X, Y, rows = np.zeros((3, 2)), np.zeros((3, 1)), np.zeros((1, 3), int)
+for dtype in ("float32", "float64"):
+    for threads in (1, 2):
+        wiring = dense(2, 1, 1.0, np.random.default_rng(0), hidden=[3])
+        network = Network(wiring, "mse", dtype=dtype, threads=threads)
+        network.prepare()
+        network.learn(X, Y, rows, Adam())
+        network.gradients(X, Y)
+found = {name: value for name, value in vars(kernels).items() if isinstance(value, Dispatcher)}
+print(json.dumps({
+    name: [len(kernel.signatures), sum(kernel.stats.cache_hits.values()),
+           sum(kernel.stats.cache_misses.values())]
+    for name, kernel in found.items()
+}))
+"""
+"""Kernels; of each, the kinds of arguments seen, and how many were loaded and compiled."""
+
+
+def used(ended):
+    assert ended.code == 0, ended.err
+    return {name: counts for name, counts in json.loads(ended.out).items() if any(counts)}
+
+
+def test_a_second_process_compiles_nothing(process, tmp_path):
+    """Whatever the precision and the number of threads."""
+    script = ("-c", USE_ALL)
+    process(*script, cwd=tmp_path, PYTHONPATH=str(ROOT))  # may have to compile them
+    ended = process(*script, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    kinds = used(ended)
+    for name in ("learn", "predict", "gradients"):
+        assert kinds[name][0] == 2, f"{name}: float32 and float64"
+    for name, (n_kinds, loaded, compiled) in kinds.items():
+        assert compiled == 0, name
+        assert loaded == n_kinds, name
+    assert MESSAGE not in ended.err
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A copy of the packages in which no cache can be kept, as where it may not be written."""
+    folder = tmp_path_factory.mktemp("installed")
+    for name in ("plastic", "experiments", "conf"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    # even for an administrator, who may write to any folder
+    (folder / "plastic" / "engine" / "__pycache__").write_text("a file, not a folder")
+    return folder
+
+
+def test_where_the_package_cannot_be_written_kernels_are_compiled_once_too(
+    process, installed, tmp_path
+):
+    own = {name: str(tmp_path) for name in ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")}
+    own |= {"PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1", "NUMBA_CACHE_DIR": ""}
+    arguments = ["-m", "experiments.run", *SMALL, "results_dir=results"]
+    first = process(*arguments, cwd=tmp_path, **own)
+    assert first.code == 0, first.err
+    assert first.err.count(MESSAGE) == 1
+    assert list(tmp_path.rglob("kernels.learn-*.nbi"))
+    second = process(*arguments, "seed=1", cwd=tmp_path, **own)
+    assert second.code == 0, second.err
+    assert MESSAGE not in second.err
+    place = process("-c", "import plastic.engine as e; print(e.__file__)", cwd=tmp_path, **own)
+    assert Path(place.out.strip()).is_relative_to(installed)
+    assert not (installed / "plastic" / "engine" / "__pycache__").is_dir()
+
+
+def test_other_packages_may_compile_without_a_word(process, tmp_path):
+    code = """
+from numba import njit
+import plastic.engine
+@njit
+def twice(x):
+    return 2 * x
+print(twice(3))
+"""
+    ended = process("-c", code, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert (ended.code, ended.out.strip(), ended.err) == (0, "6", "")
