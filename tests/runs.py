@@ -16,6 +16,11 @@ def names_in(group):
     return sorted(path.stem for path in (config_folder() / group).glob("*.yaml"))
 
 
+def often(policy):
+    """Overrides that let a policy act a few times in a short run, if it can choose."""
+    return [] if policy in ("static", "dense_then_prune") else OFTEN
+
+
 def tables_of(folder):
     return {table: pd.read_parquet(folder / f"{table}.parquet") for table in COLUMNS}
 

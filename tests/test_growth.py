@@ -279,6 +279,17 @@ def test_uniform_candidates_do_not_depend_on_what_was_observed(sampling, same):
     assert (chosen[0] == chosen[1]) is same
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_uniform_candidates_are_exactly_random_ones(shape):
+    view = view_of(learned(shape))
+    block = view.blocks[1]
+    choice = PosteriorGrowth("uniform", 1)(view, [(block, 7)], np.random.default_rng(3))
+    drawn = draw_missing(view, block, 7, np.random.default_rng(3))
+    (grown,) = choice.grown  # with one candidate a connection, all that was drawn
+    found = zip(grown.sources.tolist(), grown.targets.tolist(), strict=True)
+    assert sorted(found) == sorted(zip(*(side.tolist() for side in drawn), strict=True))
+
+
 def test_active_sources_and_sensitive_targets_are_suggested_more_often():
     view = view_of(learned("layers"))
     block = view.blocks[1]

@@ -9,17 +9,37 @@ import pytest
 from views import SHAPES, edits_of, gradients_if_added, learned, missing_pairs, task, view_of
 
 from plastic.errors import InvalidParameter
-from plastic.policies import random_rewiring, rigl, sparse_evolution, thompson
+from plastic.policies import (
+    connection_thompson,
+    hierarchical_thompson,
+    masked_trials,
+    random_rewiring,
+    rigl,
+    sparse_evolution,
+    taylor_gradient,
+    thompson,
+)
 from plastic.policies.parts import UpdateSchedule
 
 REWIRING = {
     "set": sparse_evolution,
     "rigl": rigl,
     "random": random_rewiring,
+    "taylor": taylor_gradient,
     "thompson": thompson,
     "mean": lambda **options: thompson(sampling="mean", **options),
     "uniform": lambda **options: thompson(sampling="uniform", **options),
 }
+
+WATCHING = {  # asked at step 20, where an update must be due, or they would only look
+    name: lambda make=make, **options: make(every=20, **options)
+    for name, make in (
+        ("connections", connection_thompson),
+        ("hierarchical", hierarchical_thompson),
+        ("masked", masked_trials),
+    )
+}
+ALL = REWIRING | WATCHING
 
 
 def renewed(view, proposal):
@@ -57,9 +77,9 @@ def proposed(make, shape="layers", seed=0, fraction=0.4, **options):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 def test_every_block_keeps_its_number_of_connections(name, shape):
-    network, view, proposal = proposed(REWIRING[name], shape)
+    network, view, proposal = proposed(ALL[name], shape)
     before = [len(block.positions) for block in view.blocks]
     pruned, grown = renewed(view, proposal)
     assert [*map(len, pruned)] == [*map(len, grown)]
@@ -69,10 +89,10 @@ def test_every_block_keeps_its_number_of_connections(name, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 def test_the_share_of_the_schedule_is_renewed_in_every_block(name, shape):
-    policy = REWIRING[name](fraction=0.4)
-    _, view, proposal = proposed(REWIRING[name], shape)
+    policy = ALL[name](fraction=0.4)
+    _, view, proposal = proposed(ALL[name], shape)
     share = policy.schedule.share(view.step, view.n_steps)
     assert 0.2 < share < 0.4
     pruned, _ = renewed(view, proposal)
@@ -82,18 +102,18 @@ def test_the_share_of_the_schedule_is_renewed_in_every_block(name, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 def test_what_was_just_pruned_is_not_grown_again(name, shape):
-    _, view, proposal = proposed(REWIRING[name], shape, fraction=1.0)
+    _, view, proposal = proposed(ALL[name], shape, fraction=1.0)
     pruned, grown = renewed(view, proposal)
     for gone, new, block in zip(pruned, grown, view.blocks, strict=True):
         assert not gone & new
         assert new <= missing_pairs(view, block)
 
 
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 def test_growing_changes_no_prediction(name):
-    network, view, proposal = proposed(REWIRING[name], "graph")
+    network, view, proposal = proposed(ALL[name], "graph")
     X, _ = task(network, 3)
     last_id = view.structure.connection_ids.max()
     network.apply(*edits_of(proposal, "disconnect"))
@@ -107,9 +127,9 @@ def test_growing_changes_no_prediction(name):
         assert (column[born] == 0).all()  # weight, momentum and saliency start afresh
 
 
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 def test_survivors_keep_everything(name):
-    network, view, proposal = proposed(REWIRING[name])
+    network, view, proposal = proposed(ALL[name])
     ids = view.structure.connection_ids
     columns = network.topology.connection_columns
     before = {
@@ -130,6 +150,7 @@ def test_survivors_keep_everything(name):
     [
         ("set", lambda view: np.abs(view.weights)),
         ("rigl", lambda view: np.abs(view.weights)),
+        ("taylor", lambda view: view.saliency),
         ("thompson", lambda view: view.saliency),
         ("mean", lambda view: view.saliency),
     ],
@@ -170,7 +191,7 @@ def test_random_rewiring_prunes_any_connection():
     ],
 )
 def test_the_schedule_is_checked(options, message):
-    for make in (UpdateSchedule, *REWIRING.values()):
+    for make in (UpdateSchedule, *REWIRING.values(), connection_thompson, masked_trials):
         with pytest.raises(InvalidParameter, match=message):
             make(**options)
 
@@ -179,8 +200,9 @@ def test_the_schedule_is_checked(options, message):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_rigl_grows_exactly_the_largest_gradients(shape):
-    network, view, proposal = proposed(rigl, shape)
+@pytest.mark.parametrize("make", [rigl, taylor_gradient])
+def test_rigl_grows_exactly_the_largest_gradients(make, shape):
+    network, view, proposal = proposed(make, shape)
     _, grown = renewed(view, proposal)
     for block, new in zip(view.blocks, grown, strict=True):
         gradients = gradients_if_added(network, view, missing_pairs(view, block))
@@ -226,7 +248,7 @@ def test_candidates_on_the_bill(shape):
         wanted = zip(n_grown, room, strict=True)
         few = sum(min(16 * count, n) for count, n in wanted)
         all_of_them = sum(n for count, n in zip(n_grown, room, strict=True) if count)
-        expected = {"set": 0, "random": 0, "rigl": all_of_them}
+        expected = {"set": 0, "random": 0, "rigl": all_of_them, "taylor": all_of_them}
         assert bills[name] == expected.get(name, few)
     assert bills["thompson"] == bills["mean"] == bills["uniform"] < bills["rigl"]
 
@@ -252,16 +274,20 @@ def test_only_thompson_and_its_controls_write_arms():
         _, view, proposal = proposed(make)
         may_lead = np.unique(np.concatenate([block.sources for block in view.blocks]))
         may_follow = np.unique(np.concatenate([block.targets for block in view.blocks]))
-        n_arms = 0 if name in ("set", "rigl", "random") else len(may_lead) + len(may_follow)
+        n_arms = (
+            0
+            if name in ("set", "rigl", "random", "taylor")
+            else len(may_lead) + len(may_follow)
+        )
         assert len(proposal.arms.get("arm", [])) == n_arms
 
 
-@pytest.mark.parametrize("name", REWIRING)
+@pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("density", [0.95, 1.0])
 def test_where_there_is_no_room_no_more_is_renewed_than_fits(name, density):
     network = learned(density=density)
     view = view_of(network)
-    proposal = REWIRING[name](fraction=1.0).propose(view, np.random.default_rng(0))
+    proposal = ALL[name](fraction=1.0).propose(view, np.random.default_rng(0))
     room = [view.count_missing(block) for block in view.blocks]
     pruned, grown = renewed(view, proposal)
     assert [*map(len, pruned)] == [*map(len, grown)] == room

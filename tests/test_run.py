@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
-from runs import FILES, OFTEN, SMALL, names_in, tables_of, the_row
+from runs import FILES, OFTEN, SMALL, names_in, often, tables_of, the_row
 
 import plastic
 from experiments import run as runner
@@ -167,7 +167,7 @@ def test_any_other_change_is_another_run(config_of):
 @pytest.mark.parametrize("policy", names_in("policy"))
 def test_one_seed_one_result_at_any_number_of_threads(do, tmp_path, policy):
     overrides = ["wiring.hidden=[16]", "steps=30", "batch_size=200", f"policy={policy}"]
-    overrides += [] if policy == "static" else OFTEN
+    overrides += often(policy)
     one, again, two = (
         do(*overrides, f"threads={threads}", where=tmp_path / name)
         for name, threads in (("one", 1), ("again", 1), ("two", 2))

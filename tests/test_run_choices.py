@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from runs import OFTEN, SMALL, names_in, tables_of, the_row
+from runs import OFTEN, SMALL, names_in, often, tables_of, the_row
 
 from plastic.errors import InvalidParameter
 from plastic.records import comparable
@@ -40,7 +40,7 @@ def test_every_wiring_runs(do, wiring):
     overrides += ["density=1"] if wiring == "dense" else ["density=0.3"]
     row = the_row(do(*overrides))
     assert (row["status"], row["wiring"]) == ("complete", wiring)
-    if wiring == "dense":
+    if wiring in ("dense", "dense_equal"):
         assert row["final_density"] == 1
     else:
         assert row["final_density"] == pytest.approx(0.3, abs=0.02)
@@ -83,7 +83,7 @@ def test_constraints_that_no_wiring_can_keep_are_refused(do):
 @pytest.mark.parametrize("policy", names_in("policy"))
 def test_both_engines_run_the_same_experiment(do, policy):
     overrides = [*SMALL, "dtype=float64", "batch_size=16", f"policy={policy}"]
-    overrides += [] if policy == "static" else OFTEN
+    overrides += often(policy)
     fast, nodes = (tables_of(do(*overrides, f"engine={name}")) for name in ("fast", "nodes"))
     for table in ("convergence", "edits", "arms"):
         first, second = (
@@ -115,7 +115,7 @@ def test_every_policy_runs_on_layers_and_on_any_graph(do, policy, wiring):
     overrides = ["dataset=wine", "density=0.2", "steps=40", "evaluate_every=7"]
     overrides += [f"wiring={wiring}", f"policy={policy}"]
     overrides += ["wiring.hidden=[12,8]"] if wiring == "erk" else ["wiring.n_hidden=20"]
-    overrides += [] if policy == "static" else OFTEN
+    overrides += often(policy)
     folder = do(*overrides)
     accepted = assert_edits_replay(folder, 13, 3)
     evaluated = tables_of(folder)["convergence"]["step"].unique().tolist()

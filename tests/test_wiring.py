@@ -12,6 +12,7 @@ from plastic.topology.wiring import DAG_BLOCKS, erk_counts
 
 LAYERED = {
     "dense": (wiring.dense, 1.0),
+    "dense_equal": (wiring.dense_equal, 0.5),
     "erdos_renyi": (wiring.erdos_renyi, 0.2),
     "erk": (wiring.erk, 0.2),
 }
@@ -80,7 +81,9 @@ class TestEveryWiring:
     def test_a_seed_gives_one_wiring(self, name, seed):
         assert snapshot(make(name, seed)) == snapshot(make(name, seed))
         other = make(name, seed + 100)
-        assert (snapshot(make(name, seed)) == snapshot(other)) == (name == "dense")
+        assert (snapshot(make(name, seed)) == snapshot(other)) == (
+            name in ("dense", "dense_equal")
+        )
 
     def test_activations_are_as_asked(self, name, seed):
         hidden = {} if name == "minimal" else {"activation": "tanh"}
@@ -120,6 +123,28 @@ def test_dense_leaves_nothing_out():
     counts, room = block_counts(make("dense"))
     assert counts == room
     assert make("dense").density == 1
+
+
+@pytest.mark.parametrize("hidden", [(20,), (15, 7), (40, 40), (5, 30, 10)])
+@pytest.mark.parametrize("density", [0.2, 0.5, 0.9, 1.0])
+def test_dense_equal_is_as_wide_as_the_connections_allow(density, hidden):
+    topology = make("dense_equal", density=density, hidden=hidden)
+    layers = np.bincount(topology.structure.groups)[1:-1]
+    allowed = round(density * sum(a * b for a, b in pairwise([12, *hidden, 5])))
+    assert topology.density == 1
+    assert topology.n_connections <= allowed
+    for layer in range(len(hidden)):  # no layer could have one neuron more
+        sizes = [12, *(layers + (np.arange(len(hidden)) == layer)), 5]
+        assert sum(a * b for a, b in pairwise(sizes)) > allowed
+    assert np.ptp(layers / hidden) <= 2 / min(hidden)
+    if density == 1:
+        assert layers.tolist() == list(hidden)
+
+
+def test_dense_equal_needs_a_neuron_in_every_layer():
+    message = "density 0.05 leaves 16 connections, too few for dense layers"
+    with pytest.raises(InvalidParameter, match=message):
+        make("dense_equal", density=0.05)
 
 
 def test_without_hidden_layers_inputs_lead_to_outputs():

@@ -304,7 +304,7 @@ def _sees_test_data(case: Case) -> str:
     if case.train(poisoned).text != case.run.text:
         return "its proposals change with the test split"
     test = Sealed(test.X, test.y)
-    look = wrapped(case.make, lambda policy: test.sealed(policy))
+    look = wrapped(case.make, test.sealed)
     replace(case, make=look).train(replace(case.dataset, test=test))
     return "it looks at the test split while it is asked" if test.touched else ""
 

@@ -14,7 +14,7 @@ from plastic.bandits import SAMPLINGS, draw
 from plastic.engine import Statistics
 from plastic.errors import check_count, check_in, check_range
 from plastic.policies.averaging import AveragedGrowth
-from plastic.policies.memory import Array, ByConnection, State
+from plastic.policies.memory import Array, ById, State
 from plastic.policies.parts import UpdateSchedule
 from plastic.policies.rewiring import Rewiring
 from plastic.signals import NetworkView
@@ -89,8 +89,8 @@ class SaliencyPosterior:
     every: int = 5
     discount: float = 0.9
     name: ClassVar[str] = "sampled saliency"
-    _seen: ByConnection = field(
-        default_factory=lambda: ByConnection(["count", "mean", "square"]),
+    _seen: ById = field(
+        default_factory=lambda: ById(["count", "mean", "square"]),
         init=False,
         repr=False,
     )

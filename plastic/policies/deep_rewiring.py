@@ -13,14 +13,14 @@ from plastic.engine import Statistics
 from plastic.errors import check_range
 from plastic.policies.allocation import Allotment
 from plastic.policies.growth import RandomGrowth
-from plastic.policies.memory import Array, ByConnection, State, take_first
+from plastic.policies.memory import Array, ById, State, take_first
 from plastic.policies.parts import NOTHING, UpdateSchedule
 from plastic.policies.rewiring import Rewiring
 from plastic.signals import NetworkView
 
 
 def deep_rewiring(
-    every: int = 40, until: float = 0.75, drift: float = 1e-5, noise: float = 1e-4
+    every: int = 10, until: float = 0.75, drift: float = 1e-3, noise: float = 1e-3
 ) -> Rewiring:
     r"""Prune the connections whose weight has crossed zero, grow as many any others.
 
@@ -67,13 +67,11 @@ class SignedWeight:
         At least 0.
     """
 
-    drift: float = 1e-5
-    noise: float = 1e-4
+    drift: float = 1e-3
+    noise: float = 1e-3
     name: ClassVar[str] = "signed weight"
     statistics: ClassVar[Statistics] = NOTHING
-    _sign: ByConnection = field(
-        default_factory=lambda: ByConnection(["sign"]), init=False, repr=False
-    )
+    _sign: ById = field(default_factory=lambda: ById(["sign"]), init=False, repr=False)
     _step: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:

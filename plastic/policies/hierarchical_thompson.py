@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine import Statistics
 from plastic.policies.connection_thompson import PRIOR_VARIANCE, SaliencyPosterior
 from plastic.policies.memory import Array
 from plastic.policies.parts import UpdateSchedule
@@ -119,7 +118,7 @@ class PooledGrowth(PosteriorGrowth):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.statistics: Statistics = self.pool.statistics
+        self.statistics = self.pool.statistics
 
     def posteriors(self, view: NetworkView) -> list[Effect]:
         """Mean and standard deviation of each neuron's two effects, by slot."""
@@ -158,7 +157,7 @@ def pool(
     >>> ends = np.array([0, 0, 1, 1]), np.array([2, 3, 2, 3])
     >>> found = pool(np.array([3.0, 3, 1, 0]), np.array([9.0, 9, 9, 0]), 0.1, *ends, 4)
     >>> found.connections[0].round(1)  # the last was never observed
-    array([3. , 3. , 1. , 1. ])
+    array([3., 3., 1., 1.])
     """
     seen = count > 0
     mean = values[seen].mean() if seen.any() else 0.0
@@ -190,7 +189,7 @@ def random_effect(values: Array, groups: NDArray[np.integer], n_groups: int) -> 
     --------
     >>> effect, std = random_effect(np.array([1.1, 0.9, -1.0]), np.array([0, 0, 1]), 3)
     >>> effect.round(2), std.round(2)
-    (array([ 0.99, -0.98,  0.  ]), array([0.1 , 0.14, 1.37]))
+    (array([ 0.99, -0.99,  0.  ]), array([0.1 , 0.14, 1.41]))
     """
     size = np.bincount(groups, minlength=n_groups)
     total = np.bincount(groups, values, minlength=n_groups)

@@ -55,10 +55,10 @@ def layer_thompson(
 class SampledBlocks:
     """Every block loses the same share; what is grown goes to the block with the best draw.
 
-    A connection that was grown succeeds if, at the next update, it is worth at least half as
-    much as the median connection of the network.  A block's success rate has the mean and
-    variance of a Beta posterior with a flat prior; each update counts as so many trials as
-    there are pulls.
+    A connection that was grown succeeds if, at the next update, it is worth more than the
+    median of all that were grown with it, whichever block they are in.  A block's success rate
+    has the mean and variance of a Beta posterior with a flat prior; each update counts as so
+    many trials as there are pulls.
 
     Parameters
     ----------
@@ -122,10 +122,10 @@ class SampledBlocks:
             self._pulled = np.zeros(len(blocks), np.int64)
         born = (ids >= self._next_id) & (self._next_id >= 0)
         self._next_id = int(ids.max(initial=-1)) + 1
-        bar = 0.5 * np.median(scores) if len(scores) else 0.0
+        bar = np.median(scores[born]) if born.any() else 0.0
         rates = np.array(
             [
-                np.mean(scores[at] >= bar) if len(at) else np.nan
+                np.mean(scores[at] > bar) if len(at) else np.nan
                 for at in (block.positions[born[block.positions]] for block in blocks)
             ]
         )

@@ -14,10 +14,12 @@ from plastic.bandits import SAMPLINGS, draw
 from plastic.engine import Statistics
 from plastic.errors import check_count, check_in, check_range
 from plastic.policies.growth import GradientGrowth
-from plastic.policies.memory import Array, ByConnection, State, take_first
+from plastic.policies.memory import Array, ById, State, take_first
 from plastic.policies.parts import NOTHING, UpdateSchedule, lowest
 from plastic.policies.rewiring import Rewiring
 from plastic.signals import NetworkView
+
+ARMS = ("connections", "neurons")
 
 
 def masked_trials(
@@ -29,6 +31,7 @@ def masked_trials(
     pulls: int = 64,
     rounds: int = 4,
     discount: float = 0.9,
+    arms: str = "connections",
 ) -> Rewiring:
     """Prune what masking shows to be of little use; grow by gradient, as RigL.
 
@@ -40,14 +43,16 @@ def masked_trials(
     every, until, fraction, anneal
         As for `plastic.policies.parts.UpdateSchedule`.
     sampling : {"thompson", "mean", "uniform"}
-        How the connections that are tried are chosen; what is pruned is always that of the
-        lowest posterior mean.
+        How the arms that are tried are chosen; what is pruned is always that of the lowest
+        posterior mean.
     pulls : int
-        Connections tried on a mini-batch, a forward pass each.
+        Arms tried on a mini-batch, a forward pass each.
     rounds : int
-        Mini-batches on which connections are tried before an update.
+        Mini-batches on which arms are tried before an update.
     discount : float
         What is left of old trials at each update.
+    arms : {"connections", "neurons"}
+        What is masked: a connection, or all that lead out of a neuron.
 
     References
     ----------
@@ -59,42 +64,75 @@ def masked_trials(
     MaskedTrials : the prune score.
     """
     schedule = UpdateSchedule(every, until, fraction, anneal)
-    return Rewiring(MaskedTrials(sampling, pulls, rounds, discount), GradientGrowth(), schedule)
+    trials = MaskedTrials(sampling, pulls, rounds, discount, arms)
+    return Rewiring(trials, GradientGrowth(), schedule)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """What may be masked.
+
+    Parameters
+    ----------
+    ids : int array, shape (n_arms,)
+        Of connections or neurons.
+    of : int array, shape (n_connections,)
+        The arm that each connection belongs to.
+    rivals : list of int arrays
+        Arms that are compared with one another: those of a block, or of a group of neurons.
+    size : float array, shape (n_arms,)
+        Sum of the weights' magnitudes.
+    """
+
+    ids: NDArray[np.int64]
+    of: NDArray[np.int64]
+    rivals: list[NDArray[np.int64]]
+    size: Array
+
+    def members(self, arms: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Positions of the connections of each of some arms."""
+        by_arm = np.argsort(self.of, kind="stable")
+        bounds = np.searchsorted(self.of[by_arm], np.arange(len(self.ids) + 1))
+        return [by_arm[bounds[arm] : bounds[arm + 1]] for arm in arms]
 
 
 @dataclass
 class MaskedTrials:
     r"""How much the loss rises without a connection: a bandit's posterior mean.
 
-    A pull masks one connection on one mini-batch; its reward is the rise of the loss, in units
-    of the root mean square of all rises seen.  An arm's prior is :math:`N(z, 1)`, where `z` is
-    the rank that its weight's magnitude has in its block, spread evenly about 0 with variance
-    1, and the noise of a pull has variance 1, so that after `n` pulls with the sum `S` its
-    posterior is
+    A pull masks one arm on one mini-batch; its reward is the rise of the loss, in units of the
+    root mean square of all rises seen.  An arm's prior is :math:`N(z, 1)`, where `z` is the
+    rank that its weights' magnitude has among its rivals (the connections of its block, or the
+    neurons of its group), spread evenly about 0 with variance 1, and the noise of a pull has
+    variance 1, so that after `n` pulls with the sum `S` its posterior is
 
     .. math:: N\left(\frac{z + S}{1 + n}, \frac{1}{1 + n}\right)
 
     Those with the lowest draws are tried, as they are the ones that are about to be pruned.
+    Where neurons are arms, a connection is worth what its source is.
 
     Parameters
     ----------
     sampling : {"thompson", "mean", "uniform"}
     pulls : int
-        Of a round, over all blocks in proportion to their connections.
+        Of a round, in proportion to the number of rivals.
     rounds : int
         One at each of the last so many steps up to an update; the last is at the update.
     discount : float
         What is left of `n` and `S` at each update, in [0, 1].
+    arms : {"connections", "neurons"}
+        What is masked: a connection, or all that lead out of a neuron.
     """
 
     sampling: str = "thompson"
     pulls: int = 64
     rounds: int = 4
     discount: float = 0.9
+    arms: str = "connections"
     name: ClassVar[str] = "loss when masked"
     statistics: ClassVar[Statistics] = NOTHING
-    _trials: ByConnection = field(
-        default_factory=lambda: ByConnection(["count", "sum"]), init=False, repr=False
+    _trials: ById = field(
+        default_factory=lambda: ById(["count", "sum"]), init=False, repr=False
     )
     _scale: Array = field(default_factory=lambda: np.zeros(2), init=False, repr=False)
 
@@ -103,6 +141,7 @@ class MaskedTrials:
         check_count("pulls", self.pulls)
         check_count("rounds", self.rounds)
         check_range("discount", self.discount, 0, 1)
+        check_in("arms", self.arms, ARMS)
 
     def looks(self, updates: NDArray[np.integer]) -> NDArray[np.integer]:
         """The last steps up to each update."""
@@ -110,16 +149,14 @@ class MaskedTrials:
         return steps[steps > 0]
 
     def look(self, view: NetworkView, rng: Generator) -> None:
-        """Try the connections with the lowest draws on the next mini-batch."""
-        drawn = draw(self.sampling, *self.posterior(view), rng)
+        """Try the arms with the lowest draws on the next mini-batch."""
+        arms = self.arms_of(view)
+        drawn = draw(self.sampling, *self._posterior(arms), rng)
         share = min(self.pulls / max(len(drawn), 1), 1.0)
         tried = np.concatenate(
-            [
-                at[lowest(drawn[at], int(np.ceil(share * len(at))), rng)]
-                for at in (block.positions for block in view.blocks)
-            ]
+            [at[lowest(drawn[at], int(np.ceil(share * len(at))), rng)] for at in arms.rivals]
         )
-        losses = view.masked_losses([tried[:0], *tried[:, None]])
+        losses = view.masked_losses([tried[:0], *arms.members(tried)])
         rises = losses[1:] - losses[0]
         self._scale += len(rises), np.sum(rises**2)
         unit = np.sqrt(self._scale[1] / max(self._scale[0], 1.0))
@@ -128,10 +165,27 @@ class MaskedTrials:
 
     def posterior(self, view: NetworkView) -> tuple[Array, Array]:
         """Mean and standard deviation of each connection's arm, by position."""
-        self._trials.align(view.structure.connection_ids)
-        prior = np.empty(len(view.weights))
-        for block in view.blocks:
-            prior[block.positions] = rank_scores(np.abs(view.weights[block.positions]))
+        arms = self.arms_of(view)
+        mean, std = self._posterior(arms)
+        return mean[arms.of], std[arms.of]
+
+    def arms_of(self, view: NetworkView) -> Arms:
+        """The arms that there are."""
+        structure, size = view.structure, np.abs(view.weights).astype(np.float64)
+        if self.arms == "connections":
+            every = np.arange(structure.n_connections)
+            rivals = [block.positions for block in view.blocks]
+            return Arms(structure.connection_ids, every, rivals, size)
+        leading, of = np.unique(structure.sources, return_inverse=True)
+        groups = structure.groups[leading]
+        rivals = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+        return Arms(structure.neuron_ids[leading], of, rivals, np.bincount(of, size))
+
+    def _posterior(self, arms: Arms) -> tuple[Array, Array]:
+        self._trials.align(arms.ids)
+        prior = np.zeros(len(arms.ids))
+        for rivals in arms.rivals:
+            prior[rivals] = rank_scores(arms.size[rivals])
         precision = 1 + self._trials["count"]
         return (prior + self._trials["sum"]) / precision, 1 / np.sqrt(precision)
 
@@ -143,7 +197,7 @@ class MaskedTrials:
         return mean
 
     def state(self) -> State:
-        """The trials of every connection, and the scale of all."""
+        """The trials of every arm, and the scale of all."""
         return self._trials.state() | {"scale": self._scale.copy()}
 
     def restore(self, state: Mapping[str, Array]) -> None:

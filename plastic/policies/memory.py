@@ -67,7 +67,7 @@ def gather(parts: Mapping[str, object]) -> State:
 
     Examples
     --------
-    >>> gather({"first": ByConnection(["sign"]), "second": None})
+    >>> gather({"first": ById(["sign"]), "second": None})
     {'first.ids': array([], dtype=int64), 'first.sign': array([], dtype=float64)}
     """
     return {
@@ -135,17 +135,17 @@ def take_first(state: Mapping[str, Array], names: Iterable[str]) -> tuple[list[A
 
 
 @dataclass(eq=False)
-class ByConnection:
-    """Numbers remembered of every connection, which may come and go.
+class ById:
+    """Numbers remembered of every connection, or neuron, which may come and go.
 
     Parameters
     ----------
     names : sequence of str
-        Of the numbers; a newborn connection's are 0.
+        Of the numbers; a newborn's are 0.
 
     Examples
     --------
-    >>> seen = ByConnection(["times"])
+    >>> seen = ById(["times"])
     >>> for ids in ([4, 2], [2, 7]):
     ...     is_new = seen.align(np.array(ids))
     ...     seen["times"] += 1
@@ -161,7 +161,7 @@ class ByConnection:
         self._numbers = {name: np.zeros(len(self.ids)) for name in self.names}
 
     def __getitem__(self, name: str) -> Array:
-        """One number of each connection, in the order of the last `align`."""
+        """One number of each, in the order of the last `align`."""
         return self._numbers[name]
 
     def __setitem__(self, name: str, values: Array) -> None:
@@ -172,8 +172,8 @@ class ByConnection:
 
         Parameters
         ----------
-        ids : int array, shape (n_connections,)
-            Of the connections that there are, by position.
+        ids : int array, shape (n,)
+            Of those that there are.
         """
         if np.array_equal(ids, self.ids):
             return np.zeros(len(ids), bool)

@@ -28,9 +28,9 @@ class MetaBandit(Policy):
     r"""Asks one of several policies at each update, by how the reward loss fell after each.
 
     The loss falls anyway, and less and less, so an arm earns by how much more it fell than of
-    late, :math:`x = (r - b) / s`, with moving averages `b` of the rewards and `s` of their
-    magnitudes.  Each arm has a Gaussian posterior with the prior :math:`N(0, 1)` and noise of
-    variance 1; old rewards are discounted at each update.
+    late, :math:`x = (r - b) / s`, with moving averages `b` of the rewards and `s` of how far
+    they are from it.  Each arm has a Gaussian posterior with the prior :math:`N(0, 1)` and
+    noise of variance 1; old rewards are discounted at each update.
 
     Parameters
     ----------
@@ -114,14 +114,13 @@ class MetaBandit(Policy):
 
     def observe(self, outcome: Outcome) -> None:
         """Credit the last choice, and tell the arm that was chosen."""
-        level, size, _ = self._trend
-        reward = outcome.reward
+        level, spread, _ = self._trend
         first = self._pulls.sum() == 1
-        earned = 0.0 if first else (reward - level) / max(size, 1e-12)
-        rate = 1.0 if first else TREND_RATE
-        self._trend = np.array(
-            [level + rate * (reward - level), size + rate * (abs(reward) - size), earned]
-        )
+        shift = 0.0 if first else outcome.reward - level
+        spread = spread + TREND_RATE * (abs(shift) - spread) if spread else abs(shift)
+        earned = shift / max(spread, 1e-12)
+        level = outcome.reward if first else level + TREND_RATE * shift
+        self._trend = np.array([level, spread, earned])
         self._bandit.update([self._chosen], [earned])
         list(self.arms.values())[self._chosen].observe(outcome)
 

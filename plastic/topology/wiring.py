@@ -66,6 +66,49 @@ def dense(
     return _layered(sizes, full, rng, activation, output_activation)
 
 
+def dense_equal(
+    n_inputs: int,
+    n_outputs: int,
+    density: float,
+    rng: Generator,
+    *,
+    hidden: Sequence[int] = (128, 128),
+    activation: str = "relu",
+    output_activation: str = "softmax",
+) -> Topology:
+    """Fully connected layers, narrowed to the connections that a sparse network would have.
+
+    It tells a sparse network from a small one.  Parameters are those of `erk`; `hidden` are the
+    layers of the sparse network, whose proportions are kept.
+
+    Raises
+    ------
+    InvalidParameter
+        If the density is too low for a neuron in every layer.
+
+    Examples
+    --------
+    >>> dense_equal(64, 10, 0.05, np.random.default_rng(0), hidden=[128, 128])
+    Topology(104 neurons: 64 inputs, 30 hidden, 10 outputs; 1280 connections)
+    """
+    check_range("density", density, 0, 1, open_low=True)
+    sizes = _layer_sizes(n_inputs, hidden, n_outputs)
+    allowed = round(density * _n_pairs(sizes))
+    narrow = [1] * len(hidden)
+    if _n_pairs([n_inputs, *narrow, n_outputs]) > allowed:
+        few = f"density {density} leaves {allowed} connections, too few for dense layers"
+        raise InvalidParameter(few)
+    wider = [narrow]
+    while wider:  # by one neuron, rather in a layer that is narrow for what it was
+        narrow = wider[0]
+        by_share = np.argsort(np.array(narrow) / hidden, kind="stable")
+        steps = [[n + (i == one) for i, n in enumerate(narrow)] for one in by_share]
+        wider = [s for s in steps if _n_pairs([n_inputs, *s, n_outputs]) <= allowed]
+    sizes = [n_inputs, *narrow, n_outputs]
+    full = [a * b for a, b in pairwise(sizes)]
+    return _layered(sizes, full, rng, activation, output_activation)
+
+
 def erdos_renyi(
     n_inputs: int,
     n_outputs: int,
@@ -296,6 +339,10 @@ def _layer_sizes(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> list[i
     for layer, size in enumerate(hidden):
         check_count(f"hidden[{layer}]", size)
     return [n_inputs, *hidden, n_outputs]
+
+
+def _n_pairs(sizes: Sequence[int]) -> int:
+    return sum(a * b for a, b in pairwise(sizes))
 
 
 def _layered(
