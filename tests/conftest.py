@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments import compare as compare_program
+from experiments import regret as regret_program
 from experiments import run as run_program
 from experiments.config import config_folder
 
@@ -42,7 +43,7 @@ def _compose(*overrides: str, folder: Path | None = None) -> DictConfig:
 def _command(program: str, *arguments: str, cwd: Path) -> Ended:
     """Run a program of experiments/ in this process, which is faster than starting one."""
     out, err = StringIO(), StringIO()
-    main = {"run": run_program.main, "compare": compare_program.main}[program]
+    programs = {"run": run_program, "compare": compare_program, "regret": regret_program}
     with (
         pytest.MonkeyPatch.context() as patch,
         chdir(cwd),
@@ -52,7 +53,7 @@ def _command(program: str, *arguments: str, cwd: Path) -> Ended:
         patch.setattr(sys, "argv", [program, *arguments])
         patch.setenv("HYDRA_FULL_ERROR", "1")  # set by the program; restored by the patch
         try:
-            code = main() or 0
+            code = programs[program].main() or 0
         except SystemExit as ended:
             code = ended.code
             if isinstance(code, str):  # as Python itself does

@@ -12,6 +12,7 @@ import pytest
 
 from experiments.compare import HINTS
 from experiments.compare import main as compare_main
+from experiments.regret import HINTS as REGRET_HINTS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,18 +28,19 @@ def blocks(page, language):
 def commands():
     """Each command line of the runners, in the documents or printed, as a list of words."""
     texts = [block for page in PAGES for block in blocks(page, "sh")] + [
-        HINTS.format(python="python")
+        hints.format(python="python") for hints in (HINTS, REGRET_HINTS)
     ]
     lines = [line for text in texts for line in text.splitlines() if PROGRAM in line]
     return [shlex.split(line.partition(PROGRAM)[2], comments=True) for line in lines]
 
 
-def one_job(arguments, place):
+def one_job(program, arguments, place):
     """The command line of the first (0) or the last (-1) job of a sweep."""
+    sweeps = program == "regret" or "-m" in arguments
     for word in arguments:
         key, _, values = word.partition("=")
         if word != "-m":
-            yield f"{key}={values.split(',')[place]}" if "-m" in arguments else word
+            yield f"{key}={values.split(',')[place]}" if sweeps and "=" in word else word
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -56,9 +58,11 @@ def test_every_command_is_understood(words, command, tmp_path):
         with chdir(tmp_path):
             assert compare_main(arguments) == 2  # there is no such folder; the rest is right
         return
-    assert program == "run"
+    assert program in ("run", "regret")
     for place in (0, -1):
-        ended = command("run", *one_job(arguments, place), "--cfg", "job", cwd=tmp_path)
+        ended = command(
+            program, *one_job(program, arguments, place), "--cfg", "job", cwd=tmp_path
+        )
         assert ended.code == 0, ended.err
         assert "_target_" in ended.out
     assert list(tmp_path.iterdir()) == []
@@ -66,7 +70,7 @@ def test_every_command_is_understood(words, command, tmp_path):
 
 def test_the_documents_have_code_and_commands():
     assert blocks(ROOT / "README.md", "python")
-    assert {words[0] for words in commands()} == {"run", "compare"}
+    assert {words[0] for words in commands()} == {"run", "compare", "regret"}
 
 
 def test_links_lead_somewhere():

@@ -67,6 +67,7 @@ def test_it_names_its_programs_and_its_license(wheel):
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "plastic-run = experiments.run:main" in programs
     assert "plastic-compare = experiments.compare:main" in programs
+    assert "plastic-regret = experiments.regret:main" in programs
     assert "License-Expression: MIT" in metadata
     assert "Requires-Python: <3.14,>=3.11" in metadata
     assert "# plastic" in metadata  # the README is the description

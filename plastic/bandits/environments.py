@@ -203,7 +203,7 @@ class Retiring(Environment):
 
     Chapelle and Li (2011), An Empirical Evaluation of Thompson Sampling, section 5, mimic
     news articles so: 10 arms, a change with probability 1/1000 in a round, means from
-    Beta(4, 4), feedback every 1 to 1000 rounds, a million rounds.
+    Beta(4, 4), rewards 1 to 1000 rounds late, a million rounds.
 
     Parameters
     ----------

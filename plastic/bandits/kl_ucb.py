@@ -93,7 +93,8 @@ def bernoulli_bound(mean: Array, level: Array) -> Array:
         open_ = q > p
         divergence = rel_entr(p, q) + rel_entr(1 - p, np.exp(-x))
         step = (divergence - budget) * q / np.where(open_, q - p, 1.0)
-        going = open_ & (step * (1 - q) > 1e-14)
+        lower = -np.expm1(step - x)
+        going = open_ & (q - lower > 1e-14)
         if not going.any():
             break
         left, p, budget = left[going], p[going], budget[going]

@@ -244,6 +244,7 @@ def _writes(case: Case) -> str:
     state = bandit.state()
     kept = contents(state)
     bandit.restore(state)
+    bandit.update(arms[2:], rewards[2:])
     trace(bandit, case)
     if not np.array_equal(arms, np.arange(10)):
         return "arms are changed"
@@ -352,6 +353,7 @@ def counted_lines() -> Any:
 
 PROMISES: dict[str, Callable[[Case], str]] = {
     "chooses distinct arms of those offered": _chooses_wrong,
+    "leaves what it is given as it is": _writes,
     "chooses the same under the same seed": _differs,
     "leaves the global random state alone": _draws_elsewhere,
     "goes on from a saved state bit for bit": _forgets,
@@ -359,7 +361,6 @@ PROMISES: dict[str, Callable[[Case], str]] = {
     "explores newborn arms": _misses_newborns,
     "forgets retired arms": _remembers_the_retired,
     "treats many arms in vectors": _loops,
-    "leaves what it is given as it is": _writes,
     "refuses what makes no sense before anything changes": _takes_nonsense,
     "finds the best arm, or has no preference": _misses_the_best,
 }
