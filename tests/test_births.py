@@ -119,6 +119,27 @@ def test_many_splits_share_evenly_among_copies():
     assert {round(1 / share, 9) % 1 for share in births.shared.values()} == {0.0}
 
 
+def test_where_connections_run_out_a_copy_takes_over_the_largest():
+    network = learned("layers", density=0.6)
+    X, _ = task(network)
+    before = network.predict(X)
+    view = view_of(network)
+    purse = Purse.of(view, 1.0)
+    purse.density = (view.structure.n_connections + 6) / (view.n_possible + 17)
+    purse.slack = 0
+    births = SplitBirth(0.0)(view, 1, 1, purse, rng_of())
+    ((newborn,), out) = births.newborns, view.structure.out
+    assert len(newborn.sources) + len(newborn.targets) <= 6
+    assert len(newborn.targets) == len(births.shared) > 0
+    (parent,) = set(view.structure.sources[list(births.shared)].tolist())
+    ways_out = out.positions[out.indptr[parent] : out.indptr[parent + 1]]
+    sizes = np.sort(np.abs(view.weights[ways_out]))[::-1]
+    taken = np.abs(view.weights[list(births.shared)])
+    np.testing.assert_array_equal(np.sort(taken)[::-1], sizes[: len(taken)])
+    network.apply(*birth_edits(view, [births], "test"))
+    np.testing.assert_allclose(network.predict(X), before, atol=1e-12)
+
+
 def test_noise_lets_copies_part_but_only_a_little():
     network = learned("layers")
     X, _ = task(network)
