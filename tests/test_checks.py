@@ -15,7 +15,7 @@ from experiments.choices import build
 from experiments.config import config_folder
 from plastic.checks import check_policy
 from plastic.checks.policies import PROMISES, SETTINGS, Case
-from plastic.edits import Connect, Disconnect, PruneNeurons
+from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
 from plastic.engine import Network
 from plastic.errors import ContractBroken, InvalidParameter, PlasticError
 from plastic.policies import Policy, Proposal, Static
@@ -111,6 +111,24 @@ class Grows(Swap):
     def propose(self, view, rng):
         _, grown = super().propose(view, rng).edits
         return Proposal([grown])
+
+
+class Multiplies(Swap):
+    """Adds a neuron and says nothing of it; the connections are those that it takes away."""
+
+    def propose(self, view, rng):
+        structure, ids = view.structure, view.structure.neuron_ids
+        gone = structure.connection_ids[:4]
+        ends = ids[[structure.inputs[0], structure.outputs[0]]]
+        group, new = int(structure.groups[structure.outputs[0]]) - 1, view.next_neuron_id
+        feeders = ids[structure.groups == group - 1][:1]
+        return Proposal(
+            [
+                Disconnect(gone, keep_stranded=True, reason="room"),
+                AddNeurons(1, group=group, reason="one more"),
+                Connect([feeders[0], new], [new, ends[1]], reason="one more"),
+            ]
+        )
 
 
 class PrunesAnInput(Swap):
@@ -259,6 +277,9 @@ BREACHES = [
     Breach(BeforeTheStart, "names its steps", "layers", "of 2 steps it names [0]"),
     Breach(BetweenSteps, "names its steps", "layers", "of 2 steps it names [0.5]"),
     Breach(Grows, "keeps the budget", "layers", "62 connections at the end, at most 61"),
+    Breach(
+        Multiplies, "keeps the budget", "layers", "12 neurons in group 2 at the end, at most 8"
+    ),
     Breach(PrunesAnInput, "keeps inputs and outputs", "layers", "prune neuron 0 at step 40"),
     Breach(Doubles, "proposes what the topology accepts", "layers", "already exists"),
     Breach(Silent, "gives a reason for every edit", "layers", "an edit at step 40 has none"),

@@ -14,7 +14,7 @@ from trials import Swaps, graph, layers, run
 from plastic.datasets import digits
 from plastic.engine import SGD, Adam, Network
 from plastic.errors import InvalidParameter
-from plastic.policies import Static, rigl, thompson
+from plastic.policies import PairedTrials, Static, rigl, thompson
 from plastic.training import Batches, Streams
 
 # ------------------------------------------------------------------------------ random streams
@@ -110,8 +110,9 @@ def small_layers(dataset, density, rng):
         (lambda: thompson(every=20), small_layers, SGD(0.1, momentum=0.9, weight_decay=1e-4)),
         (lambda: thompson(every=20), graph, Adam(0.01)),
         (lambda: rigl(every=20), small_layers, SGD(0.1, momentum=0.9)),
+        (lambda: PairedTrials(every=20), graph, SGD(0.1, momentum=0.9)),
     ],
-    ids=["thompson-layers-sgd", "thompson-graph-adam", "rigl-layers-sgd"],
+    ids=["thompson-layers-sgd", "thompson-graph-adam", "rigl-layers-sgd", "trials-graph-sgd"],
 )
 def test_both_engines_make_the_same_run(make, wire, optimizer):
     fast, nodes = (
@@ -144,8 +145,13 @@ def fingerprint(threads=1, make=lambda: thompson(every=20)):
     return digest.hexdigest()
 
 
-def test_threads_change_no_bit():
-    assert fingerprint(threads=1) == fingerprint(threads=2)
+@pytest.mark.parametrize(
+    "make",
+    [lambda: thompson(every=20), lambda: PairedTrials(every=20)],
+    ids=["thompson", "trials"],
+)
+def test_threads_change_no_bit(make):
+    assert fingerprint(threads=1, make=make) == fingerprint(threads=2, make=make)
 
 
 def test_another_process_makes_the_same_bits():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from plastic.columns import check_piece
@@ -111,5 +113,6 @@ class GrowsNeurons(Swaps):
 def contents(network):
     topology = network.topology
     columns = {**topology.connection_columns, **topology.neuron_columns}
-    structure = {k: v for k, v in vars(topology.structure).items() if isinstance(v, np.ndarray)}
+    names = [field.name for field in fields(topology.structure)]
+    structure = {name: getattr(topology.structure, name) for name in names}
     return {name: values.tobytes() for name, values in {**columns, **structure}.items()}

@@ -4,8 +4,10 @@ from plastic.analysis.compare import compare, summary
 from plastic.analysis.rendering import format_comparison, to_markdown
 from plastic.analysis.results import Results, load_results
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
+from plastic.analysis.studies import STUDY_COLUMNS, summarize
 
 __all__ = [
+    "STUDY_COLUMNS",
     "Results",
     "compare",
     "format_comparison",
@@ -13,6 +15,7 @@ __all__ = [
     "load_results",
     "mean_interval",
     "paired_difference",
+    "summarize",
     "summary",
     "to_markdown",
 ]

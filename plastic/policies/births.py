@@ -16,6 +16,7 @@ from plastic.policies.neurons import (
     Births,
     Newborn,
     Purse,
+    Slots,
     Ways,
     members,
     neuron_saliency,
@@ -54,7 +55,7 @@ class RandomBirth:
             if not n_in:
                 break
             births.newborns.append(random_newborn(ways, n_in, n_out, rng))
-            purse.pay(births.newborns[-1])
+            purse.pay(ways, n_in + n_out)
         return births
 
 
@@ -71,9 +72,10 @@ class SplitBirth:
     r"""A copy of a neuron that matters; both give half of what it gave (Net2Net).
 
     The neuron of the largest `neuron_saliency` is copied; one that was copied counts half,
-    a third, ... from then on.  A copy has its parent's ways in, bias and ways out, and each of
-    `k` copies and the parent get the :math:`(k+1)`-th part of its outgoing weights, so
-    predictions stay what they were, but for the noise that lets the copies part.
+    a third, ... from then on.  A copy has its parent's ways in, bias and ways out, and where
+    `k` copies share a way out with their parent, each of them has the :math:`(k+1)`-th part of
+    its weight, so predictions stay what they were, but for the noise that lets the copies part.
+    Where connections run out, a copy takes over only the largest of its parent's ways out.
 
     Parameters
     ----------
@@ -96,43 +98,64 @@ class SplitBirth:
         self, view: NetworkView, group: int, count: int, purse: Purse, rng: Generator
     ) -> Births:
         """Copies of the neurons that matter most."""
-        slots, newborns = members(view.structure, group), []
-        worth = neuron_saliency(view)
-        copies = np.zeros(len(worth), int)
-        for _ in range(count if len(slots) else 0):
-            parent = int(slots[highest(worth[slots] / (copies[slots] + 1), 1, rng)[0]])
-            newborn = self._copy(view, parent, ways_of(view, group, rng), worth[parent], rng)
-            if not purse.affords(newborn):
+        structure, slots = view.structure, members(view.structure, group)
+        worth, copies = neuron_saliency(view), np.zeros(structure.n_neurons, int)
+        sharers = np.ones(structure.n_connections, int)
+        chosen: list[tuple[int, Ways, Slots]] = []
+        for _ in range(count):
+            ways = ways_of(view, group, rng)
+            left = purse.left_with(len(ways))
+            ranked = slots[highest(worth[slots] / (copies[slots] + 1), len(slots), rng)]
+            fit = ((parent, _handed_on(view, parent, left, rng)) for parent in ranked.tolist())
+            parent, out = next((pair for pair in fit if len(pair[1])), (-1, slots[:0]))
+            if not len(out):
                 break
-            newborns.append((parent, newborn))
-            purse.pay(newborn)
             copies[parent] += 1
-        out, shared = view.structure.out, dict[int, float]()
-        for at in np.flatnonzero(copies):
-            of = slice(out.indptr[at], out.indptr[at + 1])
-            shared |= dict.fromkeys(out.positions[of].tolist(), 1 / (copies[at] + 1))
-        parts = [
-            replace(newborn, out_weights=newborn.out_weights / (copies[parent] + 1))
-            for parent, newborn in newborns
+            sharers[out] += 1
+            chosen.append((parent, ways, out))
+            n_in = structure.indptr[parent + 1] - structure.indptr[parent]
+            purse.pay(ways, int(n_in) + len(out))
+        parts = 1 / sharers
+        newborns = [
+            self._copy(view, parent, ways, out, parts, float(worth[parent]), rng)
+            for parent, ways, out in chosen
         ]
-        return Births(parts, shared)
+        return Births(newborns, {at: parts[at] for at in np.flatnonzero(sharers > 1).tolist()})
 
     def _copy(
-        self, view: NetworkView, slot: int, ways: Ways, score: float, rng: Generator
+        self,
+        view: NetworkView,
+        parent: int,
+        ways: Ways,
+        out: Slots,
+        parts: Array,
+        score: float,
+        rng: Generator,
     ) -> Newborn:
+        """A copy that shares the connections at positions `out` with its parent."""
         structure = view.structure
-        held = slice(structure.indptr[slot], structure.indptr[slot + 1])
-        sources, weights = structure.sources[held], view.weights[held].astype(float)
-        of = slice(structure.out.indptr[slot], structure.out.indptr[slot + 1])
+        held = slice(structure.indptr[parent], structure.indptr[parent + 1])
+        weights = view.weights[held].astype(float)
         return Newborn(
-            replace(ways, activation=int(structure.activations[slot])),
-            sources,
-            structure.out.targets[of],
+            replace(ways, activation=int(structure.activations[parent])),
+            structure.sources[held],
+            structure.targets[out],
             weights * (1 + self.noise * rng.standard_normal(len(weights))),
-            view.weights[structure.out.positions[of]].astype(float),
-            float(view.biases[slot]),
-            float(score),
+            view.weights[out] * parts[out],
+            float(view.biases[parent]),
+            score,
         )
+
+
+def _handed_on(view: NetworkView, parent: int, left: int, rng: Generator) -> Slots:
+    """Positions of the ways out that a copy takes over; none if so few may be added."""
+    structure = view.structure
+    indptr, out = structure.indptr, structure.out
+    positions = out.positions[out.indptr[parent] : out.indptr[parent + 1]]
+    n_in = int(indptr[parent + 1] - indptr[parent])
+    count = min(len(positions), left - n_in) if n_in else 0
+    taken = highest(np.abs(view.weights[positions]), max(count, 0), rng)
+    return np.sort(positions[taken])
 
 
 @dataclass(frozen=True)
@@ -197,7 +220,7 @@ class GradMaxBirth:
             births.newborns.append(
                 self._newborn(view, ways, vector_in, vector_out, n_in, n_out, rng)
             )
-            purse.pay(births.newborns[-1])
+            purse.pay(ways, n_in + n_out)
         return births
 
     def _newborn(

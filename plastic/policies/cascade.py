@@ -76,7 +76,7 @@ class CascadeBirth:
             if not n_in:
                 break
             births.newborns.append(self._best(view, ways, n_in, n_out, rng))
-            purse.pay(births.newborns[-1])
+            purse.pay(ways, n_in + n_out)
         return births
 
     def _best(

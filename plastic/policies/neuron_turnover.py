@@ -103,7 +103,7 @@ class NeuronTurnover(Policy):
         worth, purse = utility(view), Purse.of(view, self._density)
         gone: list[int] = []
         births = []
-        for group in hidden_groups(view):
+        for group in rng.permutation(hidden_groups(view)).tolist():
             mature = len(prunable(view, group, self.maturity))
             self._saved[group] = self._saved.get(group, 0.0) + self.rate * mature * self.every
             due = int(self._saved[group])
@@ -168,6 +168,5 @@ def successor(view: NetworkView, slot: int, purse: Purse, rng: Generator) -> New
     n_in, n_out = purse.afford(ways)
     if not n_in:
         return None
-    newborn = random_newborn(ways, n_in, n_out, rng)
-    purse.pay(newborn)
-    return newborn
+    purse.pay(ways, n_in + n_out)
+    return random_newborn(ways, n_in, n_out, rng)

@@ -74,9 +74,6 @@ class Newborn:
     bias: float = 0.0
     score: float = np.nan
 
-    def __len__(self) -> int:
-        return len(self.sources) + len(self.targets)
-
 
 @dataclass(frozen=True, eq=False)
 class Births:
@@ -121,28 +118,26 @@ class Purse:
     @property
     def left(self) -> int:
         """Connections that may be added to the neurons there are."""
-        return max(self._left_with(0), 0)
+        return self.left_with(0)
+
+    def left_with(self, room: int) -> int:
+        """Connections that may be added once there is room for so many more."""
+        allowed = round(self.density * (self.n_possible + room)) + self.slack
+        return max(allowed - self.n_connections, 0)
 
     def afford(self, ways: Ways) -> tuple[int, int]:
         """Connections into and out of one more neuron; (0, 0) if there are not enough."""
-        left = self._left_with(len(ways))
+        left = self.left_with(len(ways))
         if left < 2 or not len(ways.sources) or not len(ways.targets):
             return 0, 0
         shares = [max(1, round(self.density * len(s))) for s in (ways.sources, ways.targets)]
         n_in = min(shares[0], left - 1)
         return n_in, min(shares[1], left - n_in)
 
-    def affords(self, newborn: Newborn) -> bool:
-        """Whether this neuron may be born."""
-        return len(newborn) <= self._left_with(len(newborn.ways))
-
-    def _left_with(self, room: int) -> int:
-        return round(self.density * (self.n_possible + room)) + self.slack - self.n_connections
-
-    def pay(self, newborn: Newborn) -> None:
-        """Take note of a neuron that is to be born."""
-        self.n_possible += len(newborn.ways)
-        self.n_connections += len(newborn)
+    def pay(self, ways: Ways, n_connections: int) -> None:
+        """Take note of a neuron that is to be born with so many connections."""
+        self.n_possible += len(ways)
+        self.n_connections += n_connections
 
 
 def hidden_groups(view: NetworkView) -> list[int]:

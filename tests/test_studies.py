@@ -1,0 +1,91 @@
+"""The table of a study: fixed columns, one row a policy, whatever was swept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from recordings import write_run
+
+from experiments.summarize import main
+from plastic.analysis import STUDY_COLUMNS, load_results, mean_interval, summarize, summary
+
+
+def write(root, policy, scores, **row):
+    settings = {"dataset": "digits", "density": 1.0, "policy": policy} | {
+        name.replace("__", "."): value for name, value in row.items()
+    }
+    for seed, score in enumerate(scores):
+        name = "-".join(str(value) for value in (*settings.values(), seed))
+        findings = {"final_test_score": score, "n_neurons": 30, "n_connections": 100 + seed}
+        write_run(root / name, settings | {"seed": seed}, findings)
+
+
+@pytest.fixture
+def study(tmp_path):
+    write(tmp_path, "static", [0.5, 0.6], wiring__hidden="[8]")
+    write(tmp_path, "static", [0.6, 0.7], wiring__hidden="[16]")
+    write(tmp_path, "trials", [0.9, 0.8], wiring__hidden="[16]", policy__sampling="thompson")
+    write(tmp_path, "trials_mean", [0.8, 0.7], wiring__hidden="[16]", policy__sampling="mean")
+    write(tmp_path, "growth", [0.3, 0.4], wiring__hidden="[2]", dataset="wine")
+    return tmp_path
+
+
+def test_a_study_has_the_same_columns_whatever_was_swept(study):
+    table = summarize(load_results(study))
+    assert tuple(table.columns) == STUDY_COLUMNS
+    rows = {(r.dataset, r.policy): r for r in table.itertuples()}
+    assert set(rows) == {
+        ("digits", "static hidden=[8]"),
+        ("digits", "static hidden=[16]"),
+        ("digits", "trials"),
+        ("digits", "trials_mean"),
+        ("wine", "growth"),
+    }
+    row, interval = rows["digits", "trials"], mean_interval([0.9, 0.8])
+    assert (row.mean, row.low, row.high, row.n_seeds) == (
+        interval.mean, interval.low, interval.high, 2,
+    )  # fmt: skip
+    assert (row.n_neurons, row.n_connections) == (30, 100.5)
+    samplings = {policy: r.sampling for (_, policy), r in rows.items()}
+    assert samplings["trials"] == "thompson"
+    assert samplings["trials_mean"] == "mean"
+    assert samplings["static hidden=[8]"] == samplings["growth"] == ""
+
+
+def test_sampling_that_was_swept_over_is_that_of_the_row(tmp_path):
+    for sampling in ("thompson", "mean"):
+        write(tmp_path, "trials", [0.9, 0.8], policy__sampling=sampling)
+    table = summarize(load_results(tmp_path)).set_index("policy")
+    assert table["sampling"].to_dict() == {
+        "trials sampling=thompson": "thompson",
+        "trials sampling=mean": "mean",
+    }
+
+
+def test_a_study_without_sampling(tmp_path):
+    write(tmp_path, "static", [0.5])
+    results = load_results(tmp_path)
+    table = summarize(results)
+    assert table["sampling"].tolist() == [""]
+    shared = [name for name in STUDY_COLUMNS if name != "sampling"]
+    expected = summary(results)[shared]
+    pd.testing.assert_frame_equal(table[shared], expected, check_dtype=False)
+
+
+def test_the_command_writes_both_tables(study, tmp_path, capsys):
+    target = tmp_path / "reference" / "study"
+    assert main([str(study), "--to", str(target)]) == 0
+    table = pd.read_csv(target / "summary.csv")
+    assert tuple(table.columns) == STUDY_COLUMNS
+    runs = pd.read_csv(target / "runs.csv")
+    assert len(runs) == 10
+    means = runs.groupby(["dataset", "policy"])["final_test_score"].mean()
+    assert means["digits", "trials"] == pytest.approx(0.85)
+    assert np.isclose(table.set_index("policy").loc["trials", "mean"], 0.85)
+    assert "static hidden=[16]" in capsys.readouterr().out
+
+
+def test_the_command_says_that_there_is_nothing(tmp_path, capsys):
+    assert main([str(tmp_path)]) == 2
+    assert "holds no runs" in capsys.readouterr().err
