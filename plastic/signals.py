@@ -15,10 +15,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.engine import Network, Signals
+from plastic.engine.candidates import Missing, first_held, missing_between, pair_gradients
 from plastic.engine.statistics import MOMENTS, SALIENCY
+from plastic.engine.strongest import strongest_missing
 from plastic.errors import InvalidEdit, InvalidParameter
 from plastic.topology import Kind, Structure
 
@@ -92,6 +95,7 @@ class NetworkView:
         self._network, self._X, self._Y = network, X, Y
         self.step, self.n_steps = network.topology.step, n_steps
         self.bill = Bill()
+        self._missing: dict[Block, Missing] = {}
 
     @property
     def structure(self) -> Structure:
@@ -160,13 +164,14 @@ class NetworkView:
             every = np.arange(structure.n_connections)
             ends = np.flatnonzero(may_lead), np.flatnonzero(may_follow)
             return [Block(-1, -1, every, *ends)]
-        source_groups = structure.groups[structure.sources]
-        target_groups = structure.groups[structure.targets]
+        n_groups = int(structure.groups.max()) + 1
+        joined = (n_groups * structure.groups)[structure.sources]
+        joined += structure.groups[structure.targets]
         return [
             Block(
                 source,
                 target,
-                np.flatnonzero((source_groups == source) & (target_groups == target)),
+                np.flatnonzero(joined == n_groups * source + target),
                 np.flatnonzero((structure.groups == source) & may_lead),
                 np.flatnonzero((structure.groups == target) & may_follow),
             )
@@ -201,11 +206,15 @@ class NetworkView:
 
     def count_missing(self, block: Block) -> int:
         """How many connections `missing` yields in all."""
-        structure = self.structure
-        ranks = np.sort(structure.rank[block.sources])
-        room = np.searchsorted(ranks, structure.rank[block.targets]).sum()
-        of_outputs = structure.kinds[structure.sources[block.positions]] == Kind.OUTPUT
-        return int(room - np.sum(~of_outputs))  # where outputs lead on, none is offered
+        return self.missing_of(block).count
+
+    def missing_of(self, block: Block) -> Missing:
+        """What is missing of a block, as the compiled searches take it."""
+        if block not in self._missing:
+            self._missing[block] = missing_between(
+                self.structure, block.positions, block.sources, block.targets
+            )
+        return self._missing[block]
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:
         """Whether pairs of slots could be connected: they are not, and respect the order."""
@@ -238,23 +247,50 @@ class NetworkView:
         ----------
         Evci et al. (2020), Rigging the Lottery, arXiv:1911.11134, section 3.
         """
-        there = self.structure.positions_between(sources, targets) >= 0
-        if there.any():
-            pair = self.structure.neuron_ids[[sources[there][0], targets[there][0]]]
+        at = first_held(self.structure, sources, targets)
+        if at >= 0:
+            pair = self.structure.neuron_ids[[sources[at], targets[at]]]
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")
         if not len(sources):  # nor is a pass to be paid for
             return np.zeros(0)
         outputs, deltas = self.signals.outputs, self.signals.deltas
-        n_samples = outputs.shape[1]
-        self.bill.candidate_gradients += len(sources)
-        self.bill.flops += 2 * n_samples * len(sources)
-        gradients = np.empty(len(sources), outputs.dtype)
-        piece = max(1, CHUNK // n_samples)
-        for start in range(0, len(sources), piece):
-            of = slice(start, start + piece)
-            products = outputs[sources[of]] * deltas[targets[of]]
-            gradients[of] = products.sum(axis=1) / n_samples
-        return gradients
+        self._charge(len(sources))
+        return pair_gradients(outputs, deltas, sources, targets)
+
+    def strongest_missing(
+        self, block: Block, count: int, rng: Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """The missing connections of a block with the largest gradients, largest first.
+
+        Gradients of all that are missing are computed, and billed, as if by
+        `candidate_gradients`.
+
+        Parameters
+        ----------
+        block : Block
+        count : int
+            How many; all there are if they are fewer.
+        rng : Generator
+            Breaks ties.
+
+        Returns
+        -------
+        sources, targets : int arrays, shape (at most count,)
+            Slots.
+        sizes : float array, shape (at most count,)
+            Absolute gradients.
+        """
+        missing = self.missing_of(block)
+        count = min(count, missing.count)
+        if count <= 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        outputs, deltas = self.signals.outputs, self.signals.deltas
+        self._charge(missing.count)
+        return strongest_missing(missing, outputs, deltas, count, rng)
+
+    def _charge(self, n_candidates: int) -> None:
+        self.bill.candidate_gradients += n_candidates
+        self.bill.flops += 2 * len(self._X) * n_candidates
 
     def _column(self, columns: Any, name: str) -> Array:
         if name not in columns:

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.engine import Statistics
+from plastic.engine.race import draw_by_race
 from plastic.policies.parts import NOTHING, Part, highest
 from plastic.signals import CHUNK, Block, NetworkView
 
@@ -86,21 +87,7 @@ class GradientGrowth:
 
     def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
         """The missing connections of each block with the largest gradients."""
-        return Choice([_largest_gradients(view, block, count, rng) for block, count in wanted])
-
-
-def _largest_gradients(view: NetworkView, block: Block, count: int, rng: Generator) -> Grown:
-    best = Grown(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    if count == 0:
-        return best
-    for sources, targets in view.missing(block):  # only the best so far are kept
-        scores = np.abs(view.candidate_gradients(sources, targets))
-        sources = np.concatenate([best.sources, sources])
-        targets = np.concatenate([best.targets, targets])
-        scores = np.concatenate([best.scores, scores])
-        top = highest(scores, count, rng)
-        best = Grown(sources[top], targets[top], scores[top])
-    return best
+        return Choice([Grown(*view.strongest_missing(*each, rng)) for each in wanted])
 
 
 def verified(
@@ -154,21 +141,18 @@ def draw_missing(
     # rejection is cheap, and finds enough, while few of the missing ones are wanted
     if room > max(CHUNK // 4, 64 * count):
         return _draw_by_rejection(view, block, count, rng, weights)
-    return _draw_by_gumbel(view, block, count, rng, weights)
+    return _draw_by_race(view, block, count, rng, weights)
 
 
-def _draw_by_gumbel(
+def _draw_by_race(
     view: NetworkView, block: Block, count: int, rng: Generator, weights: list[Array]
 ) -> tuple[Slots, Slots]:
-    logs = np.empty(view.structure.n_neurons), np.empty(view.structure.n_neurons)
-    for log, slots, weight in zip(logs, (block.sources, block.targets), weights, strict=True):
-        log[slots] = np.log(weight)
-    pairs = list(view.missing(block))
-    sources, targets = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    keys = logs[0][sources] + logs[1][targets] + 0.5 * rng.gumbel(size=len(sources))
-    chosen = np.argpartition(-keys, count - 1)[:count]  # sorting all of them would cost more
-    chosen = chosen[np.argsort(-keys[chosen])]
-    return sources[chosen], targets[chosen]
+    squares = np.empty((2, view.structure.n_neurons))
+    for square, slots, weight in zip(
+        squares, (block.sources, block.targets), weights, strict=True
+    ):
+        square[slots] = weight**2
+    return draw_by_race(view.missing_of(block), count, squares[0], squares[1], rng)
 
 
 def _draw_by_rejection(
