@@ -109,11 +109,11 @@ def draw_missing(
 ) -> tuple[Slots, Slots]:
     r"""Draw missing connections without replacement.
 
-    Connection `u -> v` is drawn in proportion to :math:`(a_u d_v)^2`.  Where the block is
-    small, that is done by adding half a Gumbel variable to :math:`\log a_u + \log d_v` and
-    taking the largest.  Where it is large, source and target are drawn on their own, which the
-    product allows; what is there already, goes against the order or was drawn before is drawn
-    again.  The cost then depends on neurons and candidates, not on the pairs that there are.
+    Connection `u -> v` is drawn in proportion to :math:`(a_u d_v)^2`.  That is done by a race
+    of all pairs (`plastic.engine.race`), at about a nanosecond a pair.  Where the block is
+    large and few are wanted, source and target are drawn on their own, which the product
+    allows; what is there already, goes against the order or was drawn before is drawn again.
+    The cost then depends on neurons and candidates, not on the pairs that there are.
 
     Parameters
     ----------
@@ -124,11 +124,12 @@ def draw_missing(
     Returns
     -------
     sources, targets : int arrays, shape (at most count,)
-        Slots; all there are if they are fewer than `count`.
+        Slots, in no particular order; all there are if they are fewer than `count`.
 
     References
     ----------
-    Kool et al. (2019), Stochastic Beams and Where to Find Them, arXiv:1903.06059, section 3.
+    Efraimidis and Spirakis (2006), Weighted random sampling with a reservoir, Information
+    Processing Letters 97, algorithm A.
     """
     room = view.count_missing(block)
     count = min(count, room)
