@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from plastic.blocks import Block, blocks_of, fitting
+from plastic.costs import Bill, forward_flops, pass_flops
 from plastic.engine import SGD, Adam, Network, Signals
+from plastic.engine.candidates import Missing, first_held, missing_between, pair_gradients
 from plastic.engine.statistics import MOMENTS, SALIENCY
+from plastic.engine.strongest import strongest_missing
 from plastic.errors import InvalidEdit, InvalidParameter
 from plastic.topology import Constraints, Kind, Structure
 
@@ -34,22 +37,6 @@ CHUNK = 2**22
 
 FIRST_MOMENTS = tuple(rule.slots[0] for rule in (SGD, Adam))
 """Columns that an optimizer's running mean of the gradient may lie in."""
-
-
-@dataclass
-class Bill:
-    """What a policy has asked for so far.
-
-    Parameters
-    ----------
-    candidate_gradients : int
-        Gradients of connections that are not there.
-    flops : int
-        Floating-point operations for them and for passes over batches.
-    """
-
-    candidate_gradients: int = 0
-    flops: int = 0
 
 
 class NetworkView:
@@ -92,6 +79,7 @@ class NetworkView:
         n_neurons = network.topology.n_neurons
         self.is_open = _read_only(np.ones(n_neurons, bool) if is_open is None else is_open)
         self.bill = Bill()
+        self._missing: dict[Block, Missing] = {}
 
     @property
     def structure(self) -> Structure:
@@ -254,13 +242,13 @@ class NetworkView:
 
     def count_missing(self, block: Block) -> int:
         """How many connections `missing` yields in all."""
-        structure = self.structure
-        ranks = np.sort(structure.rank[block.sources])
-        room = np.searchsorted(ranks, structure.rank[block.targets]).sum()
-        offered = np.zeros((2, structure.n_neurons), bool)
-        offered[0, block.sources] = offered[1, block.targets] = True
-        held = offered[0, structure.sources] & offered[1, structure.targets]
-        return int(room - held.sum())
+        return self.missing_of(block).count
+
+    def missing_of(self, block: Block) -> Missing:
+        """What is missing of a block, as the compiled searches take it."""
+        if block not in self._missing:
+            self._missing[block] = missing_between(self.structure, block.sources, block.targets)
+        return self._missing[block]
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:
         """Whether pairs of slots could be connected: they are not, and respect the order."""
@@ -298,24 +286,50 @@ class NetworkView:
         ----------
         Evci et al. (2020), Rigging the Lottery, arXiv:1911.11134, section 3.
         """
-        there = self.structure.positions_between(sources, targets) >= 0
-        if there.any():
-            pair = self.structure.neuron_ids[[sources[there][0], targets[there][0]]]
+        at = first_held(self.structure, sources, targets)
+        if at >= 0:
+            pair = self.structure.neuron_ids[[sources[at], targets[at]]]
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")
         if not len(sources):  # nor is a pass to be paid for
             return np.zeros(0)
         signals = self.signals if signals is None else signals
-        outputs, deltas = signals.outputs, signals.deltas
-        n_samples = outputs.shape[1]
-        self.bill.candidate_gradients += len(sources)
-        self.bill.flops += 2 * n_samples * len(sources)
-        gradients = np.empty(len(sources), outputs.dtype)
-        piece = max(1, CHUNK // n_samples)
-        for start in range(0, len(sources), piece):
-            of = slice(start, start + piece)
-            products = outputs[sources[of]] * deltas[targets[of]]
-            gradients[of] = products.sum(axis=1) / n_samples
-        return gradients
+        self._charge(len(sources), signals.outputs.shape[1])
+        return pair_gradients(signals.outputs, signals.deltas, sources, targets)
+
+    def strongest_missing(
+        self, block: Block, count: int, rng: Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """The missing connections of a block with the largest gradients, largest first.
+
+        Gradients of all that are missing are computed, and billed, as if by
+        `candidate_gradients`.
+
+        Parameters
+        ----------
+        block : Block
+        count : int
+            How many; all there are if they are fewer.
+        rng : Generator
+            Breaks ties.
+
+        Returns
+        -------
+        sources, targets : int arrays, shape (at most count,)
+            Slots.
+        sizes : float array, shape (at most count,)
+            Absolute gradients.
+        """
+        missing = self.missing_of(block)
+        count = min(count, missing.count)
+        if count <= 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        outputs, deltas = self.signals.outputs, self.signals.deltas
+        self._charge(missing.count, outputs.shape[1])
+        return strongest_missing(missing, outputs, deltas, count, rng)
+
+    def _charge(self, n_candidates: int, n_samples: int) -> None:
+        self.bill.candidate_gradients += n_candidates
+        self.bill.flops += 2 * n_samples * n_candidates
 
     def masked_losses(self, masks: Sequence[Array]) -> Array:
         """Loss on the next mini-batch with some connections masked; a forward pass for each.
@@ -413,25 +427,6 @@ class NetworkView:
                 f"there is no statistic {name!r}: the policy must ask for it in its statistics"
             )
         return _read_only(columns[name])
-
-
-def forward_flops(structure: Structure, n_samples: int) -> int:
-    """Operations of a forward pass: a multiplication and an addition each."""
-    return 2 * n_samples * structure.n_connections
-
-
-def pass_flops(structure: Structure, n_samples: int) -> int:
-    """Operations of a pass forward and back: a multiplication and an addition each.
-
-    Deltas are sent back along all connections but those that leave inputs.
-    """
-    from_inputs = int(np.sum(structure.kinds[structure.sources] == Kind.INPUT))
-    return 2 * n_samples * (2 * structure.n_connections - from_inputs)
-
-
-def step_flops(structure: Structure, n_samples: int) -> int:
-    """Operations of a training step: a pass, and the gradient of every weight."""
-    return pass_flops(structure, n_samples) + 2 * n_samples * structure.n_connections
 
 
 def _read_only(array: Array) -> Array:

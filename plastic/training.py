@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.costs import step_flops
 from plastic.datasets import Dataset, recovered
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
-from plastic.signals import NetworkView, step_flops
+from plastic.signals import NetworkView
 from plastic.streams import Batches, Streams
 from plastic.topology import Journal, Kind, Snapshot, Topology
 from plastic.topology.journal import edit_rows

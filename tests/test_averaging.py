@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from views import SHAPES, gradients_if_added, learned, missing_pairs, view_of
 
+from plastic.costs import pass_flops
 from plastic.edits import AddNeurons, Connect
 from plastic.errors import InvalidParameter
 from plastic.policies.averaging import AveragedGrowth, moments_of_mean
 from plastic.policies.growth import GradientGrowth
-from plastic.signals import pass_flops
 
 RNG = np.random.default_rng(0)
 

@@ -8,6 +8,7 @@ import pytest
 
 from experiments.bench import __main__ as program
 from experiments.bench import cases, peaks, peers, problems, roofline
+from experiments.bench.growth import Growing, growth_rows
 from experiments.bench.measure import (
     Contender,
     Disagreement,
@@ -16,11 +17,14 @@ from experiments.bench.measure import (
     compare,
     interleaved,
 )
+from experiments.bench.memory import held_bytes, training_rows
 from experiments.bench.peers.ours import PlasticProgram
 from experiments.bench.peers.scipy_levels import ScipyLevels, levels
-from experiments.bench.peers.torch_layers import TorchCsr, TorchLayers
+from experiments.bench.peers.torch_layers import TorchCsr, TorchCsrAutograd, TorchLayers
 from experiments.bench.rewiring import Rewiring, missing_keys, pair_keys, rewire_rows
+from experiments.bench.startup import startup_rows
 from experiments.bench.table import COLUMNS
+from plastic.policies import rigl, thompson
 from plastic.topology.topology import Topology
 
 BRIEF = Effort(rounds=3, seconds=0.0, call_seconds=0.0)
@@ -52,7 +56,10 @@ def test_xor_fills_the_table(only_ours, tmp_path, capsys):
         low, ratio, high = (float(row[name]) for name in ("ratio_low", "ratio", "ratio_high"))
         assert 0 < low <= ratio <= high
     said = capsys.readouterr().out
-    assert str(out) in said
+    assert f"Table: {out}" in said
+    assert f'pandas.read_csv("{out.as_posix()}")' in said
+    assert "results/reference/bench/bench.csv" in said
+    assert "-m experiments.bench --only xor" in said
     for package in ("torch", "neat-python", "micrograd"):
         assert f"{package} is not installed and left out; to have it: " in said
 
@@ -82,6 +89,7 @@ def test_all_that_train_take_the_same_steps(which):
     others = [ScipyLevels(problem), PlasticProgram(problem, "nodes")]
     if which == 0 and peers.is_installed("torch"):
         others += [TorchLayers(problem, masked=True), TorchCsr(problem)]
+        others += [TorchCsrAutograd(problem)]
     for peer in others:
         np.testing.assert_allclose(peer.losses(6), expected, rtol=1e-4)
 
@@ -195,3 +203,62 @@ def test_dags_are_of_the_size_that_is_asked_for():
     topology = problems.dag_topology(2_000, 100_000)
     assert isinstance(topology, Topology)
     assert (topology.n_neurons, topology.n_connections) == (2_000, 100_000)
+
+
+def test_growth_is_measured_with_and_without_its_edit():
+    rows = growth_rows(problems.mlp((6, 30, 3), 0.3, batch=8), 0.3, BRIEF)
+    assert [row.case for row in rows] == [
+        "growth exact", "growth exact, no edit", "growth sampled", "growth sampled, no edit",
+    ]  # fmt: skip
+    assert {row.peer for row in rows} == {"100 own training steps"}
+    assert all(row.our_ms > 0 for row in rows)
+
+
+@pytest.mark.parametrize("make", [rigl, thompson])
+def test_what_is_timed_as_growth_is_an_update_at_the_largest_share(make):
+    growing = Growing(problems.mlp((6, 30, 3), 0.3, batch=8), make(every=100))
+    before = pair_keys(growing.network.topology.structure)
+    growing.train()
+    growing.update()
+    after = pair_keys(growing.network.topology.structure)
+    assert len(after) == len(before)
+    shares = [int(0.3 * n) for n in (54, 27)]  # of each of the two blocks
+    assert len(np.setdiff1d(after, before)) == sum(shares)
+
+
+def test_memory_in_training_counts_weights_and_the_optimizers_state():
+    problem = problems.mlp((60, 300, 10), 0.5)
+    n = problem.structure.n_connections
+    if not peers.is_installed("torch"):
+        assert training_rows(problem, 0.5) == []
+        return
+    sgd, adam = training_rows(problem, 0.5)
+    assert (sgd.case, adam.case) == ("bytes, SGD training", "bytes, Adam training")
+    dense = (60 * 300 + 300 * 10) * 4
+    biases = 310 * 4
+    # weight, gradient, mask and momentum; Adam has one moment more, and a step count each
+    assert sgd.peer_ms * n == pytest.approx(4 * dense + 3 * biases)
+    assert adam.peer_ms * n == pytest.approx(5 * dense + 4 * biases + 4 * 4)
+    assert adam.our_ms > sgd.our_ms > 4 + 4 + 4  # source, weight and momentum at the least
+
+
+def test_memory_of_what_is_made_is_counted_and_of_what_is_gone_is_not():
+    def make():
+        np.ones(10**6)
+        return np.ones(10**5)
+
+    assert 8 * 10**5 <= held_bytes(make) < 9 * 10**5
+
+
+def test_answers_are_measured_a_batch_whatever_the_call(only_ours):
+    problem = problems.mlp((6, 9, 3), 0.5, batch=40)
+    few, many = (cases._answering(problem, n) for n in (40, 10_000))
+    assert few.per == many.per == 250
+    few.run()
+
+
+def test_start_up_is_measured_in_processes_of_their_own():
+    rows = startup_rows(BRIEF)
+    assert {row.case for row in rows} == {"run --help"}
+    assert rows[0].peer == "Hydra alone"
+    assert all(row.our_ms > 10 and row.peer_ms > 10 for row in rows)

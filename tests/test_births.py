@@ -7,6 +7,7 @@ import pytest
 from views import SHAPES, learned, task, view_of
 
 from plastic.activations import identity, relu
+from plastic.costs import pass_flops
 from plastic.engine import Network
 from plastic.errors import InvalidParameter
 from plastic.policies.births import GradMaxBirth, RandomBirth, SplitBirth
@@ -19,7 +20,7 @@ from plastic.policies.neurons import (
     neuron_saliency,
     ways_of,
 )
-from plastic.signals import NetworkView, pass_flops
+from plastic.signals import NetworkView
 from plastic.topology.wiring import dense, minimal
 
 BIRTHS = [RandomBirth(), SplitBirth(noise=0.0), GradMaxBirth(), CascadeBirth()]

@@ -7,11 +7,11 @@ import pytest
 from views import SHAPES, edits_of, learned, view_of
 
 from plastic.checks import check_policy
+from plastic.costs import forward_flops
 from plastic.edits import Disconnect
 from plastic.errors import InvalidData, InvalidParameter
 from plastic.policies import masked_trials
 from plastic.policies.masked_trials import MaskedTrials, rank_scores
-from plastic.signals import forward_flops
 
 # ------------------------------------------------------------------------ the view's new sense
 

@@ -29,6 +29,7 @@ FLOORS = {
     "plastic/engine": 2,
     "plastic/plasticity": 2.1,
     "plastic/blocks": 2.1,
+    "plastic/costs": 2.1,
     "plastic/signals": 3,
     "plastic/bandits": 3,
     "plastic/policies": 4,

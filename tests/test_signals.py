@@ -8,10 +8,11 @@ from networks import random_data, random_network
 from views import EVERYTHING, SHAPES, gradients_if_added, learned, missing_pairs, task, view_of
 
 from plastic import signals
+from plastic.costs import pass_flops, step_flops
 from plastic.edits import Connect
 from plastic.engine import SGD, Network, Statistics
 from plastic.errors import InvalidEdit, InvalidParameter
-from plastic.signals import NetworkView, pass_flops, step_flops
+from plastic.signals import NetworkView
 from plastic.topology import Topology
 from plastic.topology.wiring import dense
 

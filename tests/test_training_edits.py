@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from trials import GrowsNeurons, Rewarded, Swaps, Trial, contents, graph, layers, moons, run
 
+from plastic.costs import pass_flops, step_flops
 from plastic.edits import Connect
 from plastic.errors import InvalidEdit
 from plastic.policies import Proposal, Static, rigl, sparse_evolution, thompson
-from plastic.signals import pass_flops, step_flops
 from plastic.topology import Topology, replay
 from plastic.topology.wiring import minimal
 from plastic.training import wiring_rows

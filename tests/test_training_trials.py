@@ -7,12 +7,12 @@ import pytest
 from trials import Swaps, Trial, contents, graph, layers, run
 
 from plastic.columns import check_piece
+from plastic.costs import pass_flops, step_flops
 from plastic.datasets import diabetes
 from plastic.edits import Connect
 from plastic.engine import SGD, Constant, Network
 from plastic.errors import Diverged
 from plastic.policies import Policy, Proposal, Static
-from plastic.signals import pass_flops, step_flops
 from plastic.topology import Topology, replay
 from plastic.training import LOST
 

@@ -20,11 +20,17 @@ QUIET_LOAD = 0.5
 """Load average above which a run says that others may disturb it."""
 
 MEANING = """
-Times are milliseconds a training step (forward cases: a batch of answers), medians of rounds
-in which all programs of a case took turns.  ratio is the peer's time over ours, so above 1
-plastic is faster; in brackets the 10th and 90th percentile over the rounds.  In roofline rows
-it is the fraction of the bound that plastic reaches; in the row of bytes the two columns hold
-bytes.  How each peer is set up: docs/bench.md"""
+Times are milliseconds a training step (forward and predict cases: a batch of answers; growth:
+one update), medians of rounds in which all programs of a case took turns.  ratio is the peer's
+time over ours, so above 1 plastic is faster; in brackets the 10th and 90th percentile over the
+rounds.  In roofline rows it is the fraction of the bound that plastic reaches; in rows of bytes
+the two columns hold bytes.
+
+Table: {out}
+In pandas: pandas.read_csv("{posix}")
+Next: compare with results/reference/bench/bench.csv, where the same was measured on a machine
+that its README.md describes; what each case and peer is: docs/bench.md; one case alone, again:
+{python} -m experiments.bench --only {case}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +79,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_table(arguments.out, rows)  # after each case, so that a stopped run leaves some
         print(format_rows(found) or "nothing to compare with", flush=True)
     seconds = time.monotonic() - started
-    print(f"\n{len(rows)} rows in {seconds:.0f} s: {arguments.out}{MEANING}")
+    print(f"\n{len(rows)} rows in {seconds:.0f} s.")
+    print(
+        MEANING.format(
+            out=arguments.out,
+            posix=arguments.out.as_posix(),
+            python=python_here(),
+            case=chosen[-1].name,
+        )
+    )
     return 0
 
 
@@ -87,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="CASE",
-        help="cases by name, such as xor, mlp_0.1, dag_2k, rewire, roofline_0.1; "
+        help="cases by name, such as xor, mlp_0.1, dag_2k, growth_0.1, memory, startup; "
         "a wrong one lists them all",
     )
     parser.add_argument("--quick", action="store_true", help="fewer rounds, wider spread")

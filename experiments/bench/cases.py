@@ -5,28 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from experiments.bench import problems
+from experiments.bench.growth import growth_rows
 from experiments.bench.measure import Contender, Effort, Row, check_equal, compare
+from experiments.bench.memory import training_rows
 from experiments.bench.peers import Program, is_installed
 from experiments.bench.peers.micrograd_scalar import MicrogradScalar
 from experiments.bench.peers.neat_forward import NeatForward
 from experiments.bench.peers.ours import PlasticProgram
 from experiments.bench.peers.scipy_levels import ScipyLevels
-from experiments.bench.peers.torch_layers import TorchCsr, TorchLayers
+from experiments.bench.peers.torch_layers import TorchCsr, TorchCsrAutograd, TorchLayers
 from experiments.bench.problems import Problem
 from experiments.bench.rewiring import rewire_rows
 from experiments.bench.roofline import bounds
+from experiments.bench.startup import startup_rows
 
 DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+GROWN = (0.1, 0.05, 0.01)
+"""Densities at which growth and answers are measured."""
+
 MLP = (784, 1000, 1000, 1000, 10)
 MLP_1M = (784, 2047, 2047, 2047, 10)
 """A million connections at density 0.1."""
+
+ANSWERED = (128, 10_000)
+"""Samples in a call of `predict`."""
 
 CHECKED_STEPS = 4
 TOLERANCE = 1e-5
@@ -65,6 +74,11 @@ def cases() -> dict[str, Case]:
         Case("dag_2k", _dag("DAG 2k/100k", 2_000, 100_000, nodes=True)),
         Case("dag_2k_forward", _dag_forward),
         Case("dag_20k", _dag("DAG 20k/1M", 20_000, 1_000_000, nodes=False)),
+        *(Case(f"predict_{density:g}", _predict(density)) for density in GROWN),
+        *(Case(f"growth_{density:g}", _growth(density)) for density in GROWN),
+        Case("growth_dag", _growth_dag),
+        Case("memory", _memory),
+        Case("startup", startup_rows),
         Case("rewire", lambda effort: rewire_rows(20_000, 1_000_000, effort)),
         *(Case(f"roofline_{density:g}", _roofline(density)) for density in DENSITIES),
     ]
@@ -202,6 +216,7 @@ def _mlp(density: float) -> Callable[[Effort], list[Row]]:
                 TorchLayers(problem, masked=False),
                 TorchLayers(problem, masked=True),
                 TorchCsr(problem),
+                TorchCsrAutograd(problem),
             ]
         # connections that are missing start to learn in a dense layer, so only before the
         # first update is its loss that of the sparse network
@@ -243,6 +258,46 @@ def _dag(
         return compare_training(name, density, PlasticProgram(problem), peers, effort)
 
     return rows
+
+
+def _predict(density: float) -> Callable[[Effort], list[Row]]:
+    def rows(effort: Effort) -> list[Row]:
+        problem = problems.mlp(MLP, density)
+        steps = replace(training(PlasticProgram(problem), effort), name="own training step")
+        found = []
+        for n_samples in ANSWERED:
+            answers = _answering(problem, n_samples)
+            found += compare(f"predict {n_samples}", density, answers, [steps], effort)
+        return found
+
+    return rows
+
+
+def _answering(problem: Problem, n_samples: int) -> Contender:
+    """Answers in calls of so many samples; a unit is as many as a mini-batch has."""
+    network = PlasticProgram(problem).network
+    X = np.resize(problem.X, (n_samples, problem.X.shape[1]))
+    calls = max(1, ANSWERED[-1] // n_samples)
+
+    def run() -> None:
+        for _ in range(calls):
+            network.predict(X)
+
+    return Contender("plastic", run, per=calls * n_samples / problem.batch)
+
+
+def _growth(density: float) -> Callable[[Effort], list[Row]]:
+    return lambda effort: growth_rows(problems.mlp(MLP, density), density, effort)
+
+
+def _growth_dag(effort: Effort) -> list[Row]:
+    problem = problems.dag(2_000, 100_000)
+    return growth_rows(problem, problem.build().density, effort)
+
+
+def _memory(effort: Effort) -> list[Row]:
+    del effort  # memory does not vary
+    return training_rows(problems.mlp(MLP_1M, 0.1), 0.1)
 
 
 def _roofline(density: float) -> Callable[[Effort], list[Row]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.bench.measure import Contender, Disagreement, Effort, Row, compare
+from experiments.bench.memory import held_bytes
 from experiments.bench.problems import dag_topology
 from plastic.edits import Connect, Disconnect
 from plastic.topology import Topology
@@ -167,26 +165,6 @@ def _memory_row(n_neurons: int, n_connections: int, density: float) -> Row:
     held = held_bytes(ours) / n, held_bytes(theirs) / n
     ratio = held[1] / held[0]
     return Row("bytes a connection", density, 1, "networkx", *held, ratio, ratio, ratio)
-
-
-def held_bytes(make: Callable[[], Any]) -> int:
-    """Memory that an object holds, as Python's and NumPy's allocators tell it.
-
-    Examples
-    --------
-    >>> 8_000_000 <= held_bytes(lambda: np.zeros(1_000_000)) < 8_010_000
-    True
-    """
-    gc.collect()
-    tracemalloc.start()
-    try:
-        made = make()
-        gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
-        del made
-    finally:
-        tracemalloc.stop()
-    return held
 
 
 def _pairs(keys: Array, n: int) -> list[tuple[int, int]]:

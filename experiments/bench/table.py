@@ -13,7 +13,7 @@ COLUMNS = tuple(field.name for field in fields(Row))
 """Columns of bench.csv."""
 
 _HEADER = (
-    f"{'case':20}  {'density':>8}  threads  {'peer':22}  {'ours':>10}  {'peer':>10}  ratio"
+    f"{'case':24}  {'density':>8}  threads  {'peer':22}  {'ours':>10}  {'peer':>10}  ratio"
 )
 
 
@@ -44,11 +44,11 @@ def format_rows(rows: Sequence[Row]) -> str:
     Examples
     --------
     >>> print(format_rows([Row("a case", 0.1, 1, "a peer", 2.0, 6.0, 3.0, 2.9, 3.1)]))
-    a case                     0.1        1  a peer                           2           6  \
-3 (2.9 to 3.1)
+    a case                         0.1        1  a peer                           2  \
+         6  3 (2.9 to 3.1)
     """
     return "\n".join(
-        f"{row.case:20}  {row.density:8.4g}  {row.threads:7d}  {row.peer:22}  "
+        f"{row.case:24}  {row.density:8.4g}  {row.threads:7d}  {row.peer:22}  "
         f"{row.our_ms:10.4g}  {row.peer_ms:10.4g}  "
         f"{row.ratio:.3g} ({row.ratio_low:.3g} to {row.ratio_high:.3g})"
         for row in rows

@@ -74,8 +74,10 @@ def checked_samples(
         raise InvalidData(f"{name} must hold at least one sample, got shape {array.shape}")
     with np.errstate(over="ignore"):  # a number too large becomes infinite: caught below
         held = array.astype(dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = held.sum()
     # a finite sum, one cheap pass, tells that all is well; another one may only be large
-    if not np.isfinite(held.sum(dtype=np.float64)) and not np.isfinite(held).all():
+    if not np.isfinite(total) and not np.isfinite(held).all():
         row = int(np.argmin(np.isfinite(held).all(axis=1)))
         raise InvalidData(f"{name} must be finite in {dtype}; row {row} is not")
     return held

@@ -77,7 +77,7 @@ class FastEngine:
         graph, buffers = self._pass(X, Y)
         flat = (graph.activations.size, -1)
         outputs, deltas = (  # copies, as the next pass writes over the buffers
-            tiles.transpose(1, 0, 2).reshape(flat)[:, : len(X)].copy()
+            np.ascontiguousarray(np.array(tiles.transpose(1, 0, 2)).reshape(flat)[:, : len(X)])
             for tiles in (buffers.outputs, buffers.deltas)
         )
         return Signals(kernels.mean_loss(buffers.losses, len(X)), outputs, deltas)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from plastic.blocks import Block
 from plastic.engine import Statistics
+from plastic.engine.race import draw_by_race
 from plastic.policies.parts import NOTHING, Part, highest
 from plastic.signals import CHUNK, NetworkView
 
@@ -87,11 +88,7 @@ class GradientGrowth:
 
     def __call__(self, view: NetworkView, wanted: Wanted, rng: Generator) -> Choice:
         """The missing connections of each block with the largest gradients."""
-
-        def score(sources: Slots, targets: Slots) -> Array:
-            return np.abs(view.candidate_gradients(sources, targets))
-
-        return Choice([best_missing(view, *each, rng, score) for each in wanted])
+        return Choice([Grown(*view.strongest_missing(*each, rng)) for each in wanted])
 
 
 def best_missing(
@@ -133,11 +130,11 @@ def draw_missing(
 ) -> tuple[Slots, Slots]:
     r"""Draw missing connections without replacement.
 
-    Connection `u -> v` is drawn in proportion to :math:`(a_u d_v)^2`.  Where the block is
-    small, that is done by adding half a Gumbel variable to :math:`\log a_u + \log d_v` and
-    taking the largest.  Where it is large, source and target are drawn on their own, which the
-    product allows; what is there already, goes against the order or was drawn before is drawn
-    again.  The cost then depends on neurons and candidates, not on the pairs that there are.
+    Connection `u -> v` is drawn in proportion to :math:`(a_u d_v)^2`.  That is done by a race
+    of all pairs (`plastic.engine.race`), at about a nanosecond a pair.  Where the block is
+    large and few are wanted, source and target are drawn on their own, which the product
+    allows; what is there already, goes against the order or was drawn before is drawn again.
+    The cost then depends on neurons and candidates, not on the pairs that there are.
 
     Parameters
     ----------
@@ -148,11 +145,12 @@ def draw_missing(
     Returns
     -------
     sources, targets : int arrays, shape (at most count,)
-        Slots; all there are if they are fewer than `count`.
+        Slots, in no particular order; all there are if they are fewer than `count`.
 
     References
     ----------
-    Kool et al. (2019), Stochastic Beams and Where to Find Them, arXiv:1903.06059, section 3.
+    Efraimidis and Spirakis (2006), Weighted random sampling with a reservoir, Information
+    Processing Letters 97, algorithm A.
     """
     room = view.count_missing(block)
     count = min(count, room)
@@ -165,21 +163,18 @@ def draw_missing(
     # rejection is cheap, and finds enough, while few of the missing ones are wanted
     if room > max(CHUNK // 4, 64 * count):
         return _draw_by_rejection(view, block, count, rng, weights)
-    return _draw_by_gumbel(view, block, count, rng, weights)
+    return _draw_by_race(view, block, count, rng, weights)
 
 
-def _draw_by_gumbel(
+def _draw_by_race(
     view: NetworkView, block: Block, count: int, rng: Generator, weights: list[Array]
 ) -> tuple[Slots, Slots]:
-    logs = np.empty(view.structure.n_neurons), np.empty(view.structure.n_neurons)
-    for log, slots, weight in zip(logs, (block.sources, block.targets), weights, strict=True):
-        log[slots] = np.log(weight)
-    pairs = list(view.missing(block))
-    sources, targets = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-    keys = logs[0][sources] + logs[1][targets] + 0.5 * rng.gumbel(size=len(sources))
-    chosen = np.argpartition(-keys, count - 1)[:count]  # sorting all of them would cost more
-    chosen = chosen[np.argsort(-keys[chosen])]
-    return sources[chosen], targets[chosen]
+    squares = np.empty((2, view.structure.n_neurons))
+    for square, slots, weight in zip(
+        squares, (block.sources, block.targets), weights, strict=True
+    ):
+        square[slots] = weight**2
+    return draw_by_race(view.missing_of(block), count, squares[0], squares[1], rng)
 
 
 def _draw_by_rejection(

@@ -177,7 +177,7 @@ def lowest(scores: Array, count: int, rng: Generator) -> NDArray[np.int64]:
     ----------
     scores : float array, shape (n,)
     count : int
-        At most n.
+        All are returned if they are fewer.
     rng : Generator
 
     Examples
@@ -185,8 +185,13 @@ def lowest(scores: Array, count: int, rng: Generator) -> NDArray[np.int64]:
     >>> lowest(np.array([3.0, 1.0, 2.0]), 2, np.random.default_rng(0))
     array([1, 2])
     """
-    order = rng.permutation(len(scores))
-    return order[np.argsort(scores[order], kind="stable")[:count]]
+    count = min(count, len(scores))
+    if count == 0:
+        return np.zeros(0, np.int64)
+    bound = np.partition(scores, count - 1)[count - 1]  # sorting all of them would cost more
+    below, equal = np.flatnonzero(scores < bound), np.flatnonzero(scores == bound)
+    chosen = np.concatenate([below, rng.permutation(equal)[: count - len(below)]])
+    return chosen[np.argsort(scores[chosen])]
 
 
 def highest(scores: Array, count: int, rng: Generator) -> NDArray[np.int64]:

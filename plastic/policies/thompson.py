@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from plastic.bandits import SAMPLINGS, draw, standard_error
 from plastic.engine import Statistics
+from plastic.engine.candidates import tally
 from plastic.errors import check_count, check_in
 from plastic.policies.growth import Array, Choice, Wanted, draw_missing, verified
 from plastic.policies.memory import State, take
@@ -118,7 +119,7 @@ class PosteriorGrowth:
         ends = [np.concatenate([pair[side] for pair in drawn]) for side in (0, 1)]
         found = np.concatenate(gradients)
         able = [
-            np.unique(np.concatenate([getattr(block, side) for block, _ in wanted]))
+            _joined([getattr(block, side) for block, _ in wanted], view.structure.n_neurons)
             for side in ("sources", "targets")
         ]
         tables = [
@@ -160,8 +161,8 @@ class PosteriorGrowth:
     ) -> dict[str, Array]:
         """Rows for the table of arms: one for each neuron that has this arm."""
         n = view.structure.n_neurons
-        now = np.bincount(drawn, minlength=n)[slots]
-        earned = np.bincount(drawn, gradients, minlength=n)[slots] / np.maximum(now, 1)
+        now, total = (of_neurons[slots] for of_neurons in tally(drawn, gradients, n))
+        earned = total / np.maximum(now, 1)
         ids = view.structure.neuron_ids[slots]
         return {
             "arm": np.array([f"{arm}:{neuron}" for neuron in ids], object),
@@ -182,3 +183,11 @@ class PosteriorGrowth:
         pulls[ids] += now
         self._pulls[arm] = pulls
         return pulls[ids]
+
+
+def _joined(groups: list[NDArray[np.int64]], n_neurons: int) -> NDArray[np.int64]:
+    """Slots of all groups, ascending."""
+    found = np.zeros(n_neurons, bool)
+    for slots in groups:
+        found[slots] = True
+    return np.flatnonzero(found)

@@ -1,4 +1,4 @@
-"""PyTorch: layers dense, dense with a mask, and sparse (CSR)."""
+"""PyTorch: layers dense, dense with a mask, and sparse (CSR) with and without autograd."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ class TorchLayers:
     masked : bool
         Whether missing connections are kept at zero.  Without, they are there to begin with
         at weight zero, and then learn like all others.
+    optimizer : {"SGD", "Adam"}
     """
 
-    def __init__(self, problem: Problem, *, masked: bool) -> None:
+    def __init__(self, problem: Problem, *, masked: bool, optimizer: str = "SGD") -> None:
         import torch
 
         self.name = "torch masked" if masked else "torch dense"
@@ -47,11 +48,9 @@ class TorchLayers:
         )
         self._X, self._Y = torch.from_numpy(problem.X), torch.from_numpy(problem.Y)
         self._labels = self._Y.argmax(dim=1)
-        self._optimizer = torch.optim.SGD(
-            [*self._weights, *self._biases],
-            lr=problem.rate,
-            momentum=problem.momentum,
-            fused=True,
+        options = {"momentum": problem.momentum} if optimizer == "SGD" else {}
+        self._optimizer = getattr(torch.optim, optimizer)(
+            [*self._weights, *self._biases], lr=problem.rate, fused=True, **options
         )
 
     def reset(self) -> None:
@@ -74,6 +73,13 @@ class TorchLayers:
             self._optimizer.step()
             losses.append(loss.detach())
         return self._torch.stack(losses).numpy()
+
+    def held_bytes(self) -> int:
+        """Of parameters, gradients, masks and the optimizer's state, after a step."""
+        learned = [*self._weights, *self._biases]
+        states = [value for of in self._optimizer.state.values() for value in of.values()]
+        tensors = [*learned, *(one.grad for one in learned), *self._masks, *states]
+        return sum(one.nbytes for one in tensors if self._torch.is_tensor(one))
 
     def _forward(self) -> Any:
         functional = self._torch.nn.functional
@@ -131,6 +137,69 @@ class TorchCsr:
             layer.update(delta, values[at], problem.rate, problem.momentum)
             delta = below
         return loss
+
+
+class TorchCsrAutograd:
+    """Layers as `torch.sparse_csr_tensor` by plain autograd: what is written in a minute.
+
+    The values are the parameters, and the matrix is put together from them in each forward
+    pass: so their gradient comes as values too, and any optimizer takes it.  (A parameter that
+    is such a matrix itself gets a dense gradient, which no optimizer takes.)
+    """
+
+    name = "torch csr autograd"
+
+    def __init__(self, problem: Problem) -> None:
+        import torch
+
+        self._torch = torch
+        matrices = problem.layer_matrices()
+        self._matrices = [
+            _csr_tensor(torch, matrix, torch.from_numpy(matrix.data)) for matrix in matrices
+        ]
+        self._start = [torch.from_numpy(matrix.data.copy()) for matrix in matrices]
+        self._values = [torch.nn.Parameter(start.clone()) for start in self._start]
+        self._biases = [torch.nn.Parameter(torch.zeros(m.shape[0], 1)) for m in matrices]
+        self._X = torch.from_numpy(np.ascontiguousarray(problem.X.T))
+        self._labels = torch.from_numpy(problem.Y).argmax(dim=1)
+        self._optimizer = torch.optim.SGD(
+            [*self._values, *self._biases],
+            lr=problem.rate,
+            momentum=problem.momentum,
+            fused=True,
+        )
+
+    def reset(self) -> None:
+        """Take up the first weights; forget the momentum."""
+        with self._torch.no_grad():
+            for values, start in zip(self._values, self._start, strict=True):
+                values.copy_(start)
+            for bias in self._biases:
+                bias.zero_()
+            for state in self._optimizer.state.values():
+                state["momentum_buffer"].zero_()
+
+    def losses(self, n_steps: int) -> Array:
+        """Take steps on the whole batch."""
+        losses = []
+        for _ in range(n_steps):
+            self._optimizer.zero_grad(set_to_none=True)
+            loss = self._forward()
+            loss.backward()
+            self._optimizer.step()
+            losses.append(loss.detach())
+        return self._torch.stack(losses).numpy()
+
+    def _forward(self) -> Any:
+        x = self._X
+        layers = zip(self._matrices, self._values, self._biases, strict=True)
+        for layer, (matrix, values, bias) in enumerate(layers):
+            places = matrix.crow_indices(), matrix.col_indices()
+            used = self._torch.sparse_csr_tensor(*places, values, size=matrix.shape)
+            x = used @ x + bias
+            if layer < len(self._values) - 1:
+                x = self._torch.relu(x)
+        return self._torch.nn.functional.cross_entropy(x.T, self._labels)
 
 
 class _CsrLayer:

@@ -1,0 +1,44 @@
+"""What computing costs: floating-point operations, counted the same way for every policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plastic.topology import Kind, Structure
+
+
+@dataclass
+class Bill:
+    """What a policy has asked for so far.
+
+    Parameters
+    ----------
+    candidate_gradients : int
+        Gradients of connections that are not there.
+    flops : int
+        Floating-point operations for them and for passes over batches.
+    """
+
+    candidate_gradients: int = 0
+    flops: int = 0
+
+
+def forward_flops(structure: Structure, n_samples: int) -> int:
+    """Operations of a forward pass: a multiplication and an addition each."""
+    return 2 * n_samples * structure.n_connections
+
+
+def pass_flops(structure: Structure, n_samples: int) -> int:
+    """Operations of a pass forward and back: a multiplication and an addition each.
+
+    Deltas are sent back along all connections but those that leave inputs.
+    """
+    from_inputs = int(np.sum(structure.kinds[structure.sources] == Kind.INPUT))
+    return 2 * n_samples * (2 * structure.n_connections - from_inputs)
+
+
+def step_flops(structure: Structure, n_samples: int) -> int:
+    """Operations of a training step: a pass, and the gradient of every weight."""
+    return pass_flops(structure, n_samples) + 2 * n_samples * structure.n_connections

@@ -1,0 +1,156 @@
+"""Connections that are not there: how many, and what their gradients would be.
+
+In a `Missing` the sources stand in topological order, so those that may lead to a target are
+the first of them: its pairs are a row, and a range of columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from plastic.topology import Structure
+
+Array = NDArray[Any]
+Slots = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Missing:
+    """The connections between two groups of neurons that are not there and respect the order.
+
+    Parameters
+    ----------
+    sources, targets : int arrays
+        Slots, in topological order.
+    limits : int array, shape (n_targets,)
+        How many of the sources come before each target.
+    columns : int array, shape (n_neurons,)
+        Place of a slot among the sources, -1 where it is none of them.
+    indptr, held : int arrays
+        The connections that are there: sources of each slot, as in `Structure`.
+    count : int
+        How many are missing.
+    """
+
+    sources: Slots
+    targets: Slots
+    limits: Slots
+    columns: Slots
+    indptr: Array
+    held: Array
+    count: int
+
+
+def missing_between(structure: Structure, sources: Slots, targets: Slots) -> Missing:
+    """What is missing between two groups of slots.
+
+    Parameters
+    ----------
+    structure : Structure
+    sources, targets : int arrays
+    """
+    rank = structure.rank
+    sources = sources[np.argsort(rank[sources])]
+    targets = targets[np.argsort(rank[targets])]
+    limits = np.searchsorted(rank[sources], rank[targets])
+    columns = np.full(structure.n_neurons, -1)
+    columns[sources] = np.arange(len(sources))
+    follows = np.zeros(structure.n_neurons, bool)
+    follows[targets] = True
+    held = (columns >= 0)[structure.sources] & np.repeat(follows, np.diff(structure.indptr))
+    count = int(limits.sum()) - int(np.count_nonzero(held))
+    return Missing(
+        sources, targets, limits, columns, structure.indptr, structure.sources, count
+    )
+
+
+# ------------------------------------------------------------------------ gradients of pairs
+
+
+def pair_gradients(outputs: Array, deltas: Array, sources: Slots, targets: Slots) -> Array:
+    """Mean over the samples of ``output[source] * delta[target]``, shape (n_pairs,).
+
+    Parameters
+    ----------
+    outputs, deltas : float arrays, shape (n_neurons, n_samples)
+    sources, targets : int arrays, shape (n_pairs,)
+        Slots; pairs that come target by target are faster.
+    """
+    gradients = np.empty(len(sources), outputs.dtype)
+    _multiply(locked(outputs), locked(deltas), locked(sources), locked(targets), gradients)
+    return gradients
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _multiply(
+    outputs: Array, deltas: Array, sources: Slots, targets: Slots, gradients: Array
+) -> None:
+    n_samples = outputs.shape[1]
+    for pair in range(len(sources)):
+        output, delta = outputs[sources[pair]], deltas[targets[pair]]
+        total = gradients.dtype.type(0)
+        for sample in range(n_samples):
+            total += output[sample] * delta[sample]
+        gradients[pair] = total / n_samples
+
+
+def first_held(structure: Structure, sources: Slots, targets: Slots) -> int:
+    """The first of some pairs that is connected already, -1 if none is."""
+    stamps = np.full(structure.n_neurons, -1)
+    order = np.zeros(0, np.int64)
+    if np.count_nonzero(targets[1:] != targets[:-1]) > 2 * structure.n_neurons:
+        order = np.argsort(targets, kind="stable")
+    at = _find_held(
+        structure.indptr, structure.sources, locked(sources), locked(targets), order, stamps
+    )
+    return int(at)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _find_held(
+    indptr: Array, held: Array, sources: Slots, targets: Slots, order: Slots, stamps: Slots
+) -> int:
+    """Marks the sources of a target once for all of its pairs."""
+    marked, first = -1, -1
+    for k in range(len(sources)):
+        pair = order[k] if len(order) else k
+        target = targets[pair]
+        if target != marked:
+            marked = target
+            for e in range(indptr[target], indptr[target + 1]):
+                stamps[held[e]] = target
+        if stamps[sources[pair]] == target and (first < 0 or pair < first):
+            first = pair
+    return first
+
+
+def tally(slots: Slots, values: Array, n_neurons: int) -> tuple[Slots, Array]:
+    """How often each slot occurs, and the sum of its values; shape (n_neurons,) each.
+
+    Examples
+    --------
+    >>> tally(np.array([2, 0, 2]), np.array([1.0, 5.0, 3.0]), 3)
+    (array([1, 0, 2]), array([5., 0., 4.]))
+    """
+    counts, sums = np.zeros(n_neurons, np.int64), np.zeros(n_neurons)
+    _add_up(locked(slots), locked(values), counts, sums)
+    return counts, sums
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add_up(slots: Slots, values: Array, counts: Slots, sums: Array) -> None:
+    for k in range(len(slots)):
+        counts[slots[k]] += 1
+        sums[slots[k]] += values[k]
+
+
+def locked(array: Array) -> Array:
+    """One kind of array for the kernels, so that each is compiled once a precision."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
