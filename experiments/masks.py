@@ -15,7 +15,6 @@ from typing import Any
 
 import hydra
 import numpy as np
-import pandas as pd
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -124,7 +123,7 @@ def run(config: DictConfig) -> Path:
     network = trained(config, dataset, streams)
     rows = [pruned_by(rule, config, dataset, network) for rule in config.rules]
     folder, name = Path(config.results_dir) / config.study, run_id(config)
-    write_cell(folder, name, pd.DataFrame(rows), OmegaConf.to_yaml(config, resolve=True))
+    write_cell(folder, name, rows, OmegaConf.to_yaml(config, resolve=True))
     best = max(rows, key=lambda row: row["accuracy"])
     print(
         f"{name}  done in {time.monotonic() - started:.1f} s: best {best['rule']} "

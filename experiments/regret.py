@@ -24,7 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.choices import build, choice
 from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.progress import Progress, python_here
-from plastic.analysis.regret import format_regret, gather_cells, regret_rows, write_cell
+from plastic.analysis.cells import gather_cells, write_cell
+from plastic.analysis.regret import KEYS, format_regret, regret_rows
 from plastic.analysis.statistics import mean_interval
 from plastic.bandits import Bandit
 from plastic.bandits.environments import Environment
@@ -136,8 +137,8 @@ def run(config: DictConfig) -> Path:
     }
     rows = regret_rows(horizons, wanted, regret, environment.lai_robbins, labels)
     folder = Path(config.results_dir) / config.study
-    write_cell(folder, rows, OmegaConf.to_yaml(config, resolve=True))
-    gather_cells(folder)
+    write_cell(folder, name, rows, OmegaConf.to_yaml(config, resolve=True))
+    gather_cells(folder, "regret", KEYS)
     last = mean_interval(regret[-1])
     progress.end(
         f"{name}  done in {labels['seconds']:.1f} s: regret {last.mean:.1f} "
@@ -191,7 +192,7 @@ def job(config: DictConfig) -> None:
 
 def what_next(folder: Path) -> str:
     """The study's table, where it is, and what to do with it."""
-    table = gather_cells(folder)
+    table = gather_cells(folder, "regret", KEYS)
     last = table[table["horizon"] == table.groupby("instance")["horizon"].transform("max")]
     return "\n".join(
         [

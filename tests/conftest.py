@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from experiments import compare as compare_program
+from experiments import masks as masks_program
 from experiments import regret as regret_program
 from experiments import run as run_program
 from experiments.config import config_folder
@@ -43,7 +44,12 @@ def _compose(*overrides: str, folder: Path | None = None) -> DictConfig:
 def _command(program: str, *arguments: str, cwd: Path) -> Ended:
     """Run a program of experiments/ in this process, which is faster than starting one."""
     out, err = StringIO(), StringIO()
-    programs = {"run": run_program, "compare": compare_program, "regret": regret_program}
+    programs = {
+        "run": run_program,
+        "compare": compare_program,
+        "regret": regret_program,
+        "masks": masks_program,
+    }
     with (
         pytest.MonkeyPatch.context() as patch,
         chdir(cwd),

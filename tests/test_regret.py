@@ -10,7 +10,8 @@ from hydra import compose, initialize_config_dir
 from experiments import regret as program
 from experiments.choices import build
 from experiments.config import config_folder
-from plastic.analysis.regret import COLUMNS, format_regret, gather_cells, regret_rows
+from plastic.analysis.cells import gather_cells
+from plastic.analysis.regret import COLUMNS, KEYS, format_regret, regret_rows
 from plastic.bandits import Bandit
 from plastic.bandits.environments import Environment
 from plastic.errors import InvalidParameter, ResultsError
@@ -186,12 +187,12 @@ def test_slopes_and_intervals():
 
 
 def test_there_must_be_something_to_gather(tmp_path):
-    with pytest.raises(ResultsError, match="holds no simulations"):
-        gather_cells(tmp_path)
+    with pytest.raises(ResultsError, match="holds no cells"):
+        gather_cells(tmp_path, "regret", KEYS)
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "broken.csv").write_text("a,b\n1,2\n")
     with pytest.raises(ResultsError, match=r"cannot put .* together: "):
-        gather_cells(tmp_path)
+        gather_cells(tmp_path, "regret", KEYS)
 
 
 def test_a_folder_that_cannot_be_written_is_told(do, tmp_path):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from plastic.errors import ResultsError
 
 
-def write_cell(folder: Path, name: str, rows: pd.DataFrame, config: str) -> None:
+def write_cell(
+    folder: Path, name: str, rows: pd.DataFrame | Sequence[Mapping[str, Any]], config: str
+) -> None:
     """Keep the rows of one piece of work and its configuration, below cells/.
 
     Raises
@@ -23,7 +26,8 @@ def write_cell(folder: Path, name: str, rows: pd.DataFrame, config: str) -> None
     try:
         cells.mkdir(parents=True, exist_ok=True)
         (cells / f"{name}.yaml").write_text(config, encoding="utf-8")
-        replace_file(cells / f"{name}.csv", lambda path: rows.to_csv(path, index=False))
+        frame = pd.DataFrame(rows)
+        replace_file(cells / f"{name}.csv", lambda path: frame.to_csv(path, index=False))
     except OSError as error:
         raise ResultsError(f"cannot write {cells}: {error}") from error
 

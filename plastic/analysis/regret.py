@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plastic.analysis.statistics import mean_interval
-from plastic.errors import ResultsError
 
 COLUMNS = {
     "bandit": "Choice of conf/bandit.",
@@ -87,44 +84,6 @@ def regret_rows(
     return frame[[name for name in COLUMNS if name in frame]]
 
 
-def write_cell(folder: Path, rows: pd.DataFrame, config: str) -> None:
-    """Keep the rows of one simulation and its configuration, below cells/.
-
-    Raises
-    ------
-    ResultsError
-        If the folder cannot be written.
-    """
-    cells, name = folder / "cells", str(rows["run_id"].iloc[0])
-    try:
-        cells.mkdir(parents=True, exist_ok=True)
-        (cells / f"{name}.yaml").write_text(config, encoding="utf-8")
-        _replace(cells / f"{name}.csv", lambda path: rows.to_csv(path, index=False))
-    except OSError as error:
-        raise ResultsError(f"cannot write {cells}: {error}") from error
-
-
-def gather_cells(folder: Path) -> pd.DataFrame:
-    """Put the rows of all simulations in a folder together, into regret.parquet and regret.csv.
-
-    Raises
-    ------
-    ResultsError
-        If there are none, or the folder cannot be written.
-    """
-    files = sorted((folder / "cells").glob("*.csv"))
-    if not files:
-        raise ResultsError(f"{folder} holds no simulations")
-    try:
-        table = pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
-        table = table.sort_values(KEYS, ignore_index=True)
-        _replace(folder / "regret.parquet", lambda path: table.to_parquet(path, index=False))
-        _replace(folder / "regret.csv", lambda path: table.to_csv(path, index=False))
-    except (OSError, KeyError, ValueError) as error:
-        raise ResultsError(f"cannot put {folder}/cells together: {error}") from error
-    return table
-
-
 def format_regret(table: pd.DataFrame) -> str:
     """The table for the screen: one block an instance, lowest regret first.
 
@@ -149,10 +108,3 @@ def format_regret(table: pd.DataFrame) -> str:
                 f"{row.n_runs:6d} {row.seconds:8.1f}"
             )
     return "\n".join(lines)
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write a file aside, then put it in place, so that nobody reads half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    write(aside)
-    aside.replace(path)
