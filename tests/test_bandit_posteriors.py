@@ -266,6 +266,25 @@ def test_top_two_without_doubt_pulls_the_second_best(sampling):
     assert bandit.select(ARMS[:1], np.random.default_rng(1)).tolist() == [ARMS[0]]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_top_two_keeps_contexts_and_rows_together(shared):
+    bandit = LinearThompson(
+        n_features=2, shared=shared, leader_probability=0.3, variance_scale=1e-12
+    )
+    bandit.select(ARMS, np.random.default_rng(0))
+    for axis in np.eye(2):
+        bandit.update(ARMS, np.full(4, axis @ [1.0, -1.0]), contexts=axis)
+    X = np.random.default_rng(1).normal(size=(300, 4, 2))
+    order = np.argsort(X @ [-1.0, 1.0], axis=1)  # best first
+    rows = np.broadcast_to(ARMS, (300, 4))
+    chosen = bandit.select(rows, np.random.default_rng(2), contexts=X)[:, 0]
+    first, second = (chosen == ARMS[order[:, k]] for k in (0, 1))
+    assert (first | second).all()
+    assert first.mean() == pytest.approx(0.3, abs=0.1)
+    one = bandit.select(ARMS, np.random.default_rng(3), contexts=X[0])
+    assert one[0] in ARMS[order[0, :2]]
+
+
 # -------------------------------------------------------------------------------------- indices
 
 

@@ -141,6 +141,15 @@ class LinearThompson(Posterior):
         theta = centre + np.sqrt(self.variance_scale) * off
         return (self._given(arms, None) * theta).sum(axis=-1)
 
+    def _draw_rows(self, arms: Ids, rows: Ids, rng: Generator) -> Array:
+        whole = self._contexts
+        if whole is not None:
+            self._contexts = whole.reshape(*arms.shape, self.n_features)[rows]
+        try:
+            return super()._draw_rows(arms, rows, rng)
+        finally:
+            self._contexts = whole
+
     def _theta(self, arms: Ids) -> tuple[Array, Array]:
         r"""Precision and centre of :math:`\theta`: for each arm, or if shared for each row."""
         if self.shared:

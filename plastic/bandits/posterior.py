@@ -157,6 +157,9 @@ class Posterior(Bandit):
     def _draw(self, arms: Ids, rng: Generator) -> Array:
         return self.posterior(arms)[0] if self.sampling == "mean" else self.sample(arms, rng)
 
+    def _draw_rows(self, arms: Ids, rows: Ids, rng: Generator) -> Array:
+        return self._draw(arms[rows], rng)
+
     def _challenge(self, arms: Ids, values: Array, rng: Generator) -> Array:
         """Values in which, for some of the rows, not the first leader leads."""
         leader = highest(values, 1, rng)
@@ -164,7 +167,7 @@ class Posterior(Bandit):
         for _ in range(MOST_DRAWS):
             if not len(rows):
                 return values
-            values[rows] = self._draw(arms[rows], rng)
+            values[rows] = self._draw_rows(arms, rows, rng)
             rows = rows[highest(values[rows], 1, rng)[:, 0] == leader[rows, 0]]
         values[rows, leader[rows, 0]] = -np.inf
         return values
