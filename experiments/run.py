@@ -71,7 +71,7 @@ def run(config: DictConfig) -> Path:
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     network = make_network(config, dataset, policy, streams)
-    network.prepare()
+    network.prepare(config.batch_size)
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
