@@ -79,7 +79,7 @@ def run(config: DictConfig) -> Path:
     streams = Streams.of(config.seed)
     dataset: Dataset = build(config, "dataset", rng=streams.split)
     network = make_network(config, dataset, policy, streams)
-    network.prepare()
+    network.prepare(config.batch_size)
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,

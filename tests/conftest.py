@@ -22,6 +22,7 @@ from experiments import masks as masks_program
 from experiments import regret as regret_program
 from experiments import run as run_program
 from experiments.config import config_folder
+from plastic.engine import fast
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +80,16 @@ def _process(*arguments: str, cwd: Path, **environment: str) -> Ended:
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(params=["small", "large"])
+def kernels_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Networks of this test run on the kernels of small networks, then on those of large ones.
+
+    By themselves, nearly all networks of the tests would be small.
+    """
+    monkeypatch.setattr(fast, "SMALL", {"small": 2**62, "large": -1}[request.param])
+    return request.param
 
 
 @pytest.fixture(autouse=True)

@@ -22,8 +22,10 @@ from networks import (
 )
 
 from plastic.edits import AddNeurons, Connect, Disconnect
-from plastic.engine import SGD, Adam, Network, Statistics, kernels
+from plastic.engine import SGD, Adam, Network, Statistics, kernels, small
 from plastic.topology import Topology, wiring
+
+pytestmark = pytest.mark.usefixtures("kernels_of")
 
 BATCH_SIZES = (1, 31, 32, 33, 70)
 ENGINES = ("fast", "nodes")
@@ -331,13 +333,14 @@ def test_saturated_outputs_stay_finite(output, loss, weight):
     np.testing.assert_allclose(values[0].weights, values[1].weights, atol=1e-12)
 
 
-def test_data_of_any_layout_gives_the_same_without_compiling_again():
+def test_data_of_any_layout_gives_the_same_without_compiling_again(kernels_of):
     X, Y = (np.round(16 * array) / 16 for array in random_data(32, 40))
     rows = random_rows(33, 5, 8, len(X))
     reference = random_network(34, loss="mse")
     losses = reference.learn(X, Y, rows, SGD())
     expected = reference.predict(X)
-    compiled = len(kernels.learn.signatures), len(kernels.predict.signatures)
+    used = {"small": small, "large": kernels}[kernels_of]
+    compiled = len(used.learn.signatures), len(used.predict.signatures)
     locked = X.copy()
     locked.flags.writeable = False
     bytes_before = np.frombuffer(b"\0" + X.tobytes(), np.uint8)[1:]
@@ -355,4 +358,4 @@ def test_data_of_any_layout_gives_the_same_without_compiling_again():
         network = random_network(34, loss="mse")
         assert np.array_equal(network.learn(inputs, targets, batches, SGD()), losses), name
         assert np.array_equal(network.predict(inputs), expected), name
-    assert compiled == (len(kernels.learn.signatures), len(kernels.predict.signatures))
+    assert compiled == (len(used.learn.signatures), len(used.predict.signatures))

@@ -302,3 +302,18 @@ def test_preparing_changes_nothing(engine):
     for one, other in zip(before, after, strict=True):
         assert np.array_equal(one, other)
     assert network.topology.step == step
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True])
+def test_preparing_asks_for_a_size(batch_size):
+    message = f"batch_size must be a whole number of at least 1, got {batch_size}"
+    with pytest.raises(InvalidParameter, match=message):
+        random_network(4).prepare(batch_size)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_numbers_are_numbers(dtype):
+    network = random_network(5, dtype=dtype)
+    X = np.full((3, 4), np.finfo(dtype).max)
+    network.weights[:] = 0
+    assert np.isfinite(network.predict(X)).all()  # and no warning says otherwise

@@ -83,6 +83,33 @@ def changed(array, index, value):
     simd.put(array, index, value)
 
 
+@njit
+def compared(a, b, results):
+    x, y = simd.load(a, 0), simd.load(b, 0)
+    simd.store(results, 0, simd.subtract(x, y))
+    simd.store(results, LANES, simd.divide(x, y))
+    simd.store(results, 2 * LANES, simd.larger(x, y))
+    simd.store(results, 3 * LANES, simd.flush(x))
+
+
+@njit
+def pointed_at(source, target, lanes):
+    start, end = simd.pointer(source), simd.pointer(target)
+    like = simd.splat_lanes(simd.get(start, 0), lanes)
+    for at in range(0, len(source), simd.n_lanes(like)):
+        simd.store(end, at, simd.load_like(start, at, like))
+    simd.put(end, 1, simd.get(start, 0))
+    simd.store(end, len(source), like)
+
+
+@njit
+def summed_alike(a, lanes):
+    like = simd.splat_lanes(a.dtype.type(0), lanes)
+    x = simd.load_like(a, 0, like)
+    sums = simd.dot(x, x, simd.no_sums(like))
+    return simd.n_lanes(sums), simd.total(sums)
+
+
 def draw(seed, n, dtype):
     return np.random.default_rng(seed).normal(size=n).astype(dtype)
 
@@ -189,3 +216,42 @@ def test_put_writes_one_item(dtype):
     array = np.zeros(5, dtype)
     changed(array, 3, array.dtype.type(7))
     assert array.tolist() == [0, 0, 0, 7, 0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_comparisons_are_those_of_every_lane(dtype):
+    a, b, results = draw(14, LANES, dtype), draw(15, LANES, dtype), np.empty((4, LANES), dtype)
+    compared(a, b, results.reshape(-1))
+    assert np.array_equal(results[0], a - b)
+    assert np.array_equal(results[1], a / b)
+    assert np.array_equal(results[2], np.maximum(a, b))
+    assert np.array_equal(results[3], a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_only_what_is_not_normal_is_flushed(dtype):
+    limits = np.finfo(dtype)
+    below = limits.tiny - limits.smallest_subnormal
+    a, results = np.ones(LANES, dtype), np.empty((4, LANES), dtype)
+    a[:7] = limits.tiny, -limits.tiny, below, -below, limits.smallest_subnormal, 0, np.nan
+    compared(a, np.ones(LANES, dtype), results.reshape(-1))
+    expected = np.where(np.arange(LANES) < 2, a, np.where(np.arange(LANES) < 6, 0, a))
+    assert np.array_equal(results[3], expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_lanes", [4, 8, 16, 32])
+def test_a_pointer_stands_for_its_array(n_lanes, dtype):
+    source, target = draw(16, 64, dtype), np.zeros(64 + n_lanes + 1, dtype)
+    pointed_at(source, target, (0,) * n_lanes)
+    assert np.array_equal(target[:64], [source[0], source[0], *source[2:]])
+    assert target[64:-1].tolist() == [source[0]] * n_lanes
+    assert target[-1] == 0
+
+
+@pytest.mark.parametrize(("n_lanes", "n_sums"), [(8, 8), (16, 16), (32, 16)])
+def test_partial_sums_are_no_more_than_the_lanes(n_lanes, n_sums):
+    a = draw(17, 32, "float64")
+    count, total = summed_alike(a, (0,) * n_lanes)
+    assert count == n_sums
+    assert total == pytest.approx(math.fsum(a[:n_lanes] ** 2), rel=1e-13)

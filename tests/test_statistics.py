@@ -10,6 +10,8 @@ from plastic.engine import SGD, Statistics
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.errors import InvalidParameter
 
+pytestmark = pytest.mark.usefixtures("kernels_of")
+
 ENGINES = ("fast", "nodes")
 
 

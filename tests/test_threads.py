@@ -15,6 +15,8 @@ from plastic.errors import Diverged
 from plastic.topology import Topology
 from plastic.topology.wiring import erk
 
+pytestmark = pytest.mark.usefixtures("kernels_of")
+
 WATCHED = Statistics(saliency=True, moments=True, every=2)
 SCRIPT = """
 import hashlib

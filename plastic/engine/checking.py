@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -72,12 +73,12 @@ def checked_samples(
         raise InvalidData(f"{name} must be of shape ({rows}, {width}), got {array.shape}")
     if not len(array):
         raise InvalidData(f"{name} must hold at least one sample, got shape {array.shape}")
-    with np.errstate(over="ignore"):  # a number too large becomes infinite: caught below
-        held = array.astype(dtype, copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = held.sum()
+    held = array
+    if array.dtype != dtype:
+        with np.errstate(over="ignore"):  # a number too large becomes infinite: caught below
+            held = array.astype(dtype)
     # a finite sum, one cheap pass, tells that all is well; another one may only be large
-    if not np.isfinite(total) and not np.isfinite(held).all():
+    if not isfinite(np.vdot(held, held)) and not np.isfinite(held).all():
         row = int(np.argmin(np.isfinite(held).all(axis=1)))
         raise InvalidData(f"{name} must be finite in {dtype}; row {row} is not")
     return held

@@ -4,26 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from plastic.engine import kernels
-from plastic.engine.compiling import tell_compiling
-from plastic.engine.layout import Batches, Buffers, Graph, Parameters, Rule, Watch
+from plastic import activations, losses
+from plastic.engine import kernels, simd, small, small_passes, vector_math
+from plastic.engine.compiling import share_stamp, tell_of_compiling
+from plastic.engine.layout import (
+    Batches,
+    Buffers,
+    Graph,
+    Parameters,
+    Rule,
+    SmallBuffers,
+    Watch,
+)
 from plastic.engine.optimizers import SGD, Optimizer
-from plastic.engine.plan import plan_buffers, plan_graph
+from plastic.engine.plan import plan_buffers, plan_graph, plan_small_buffers
 from plastic.engine.results import LOSS_BOUND, Gradients, Signals
 from plastic.engine.simd import LANES
 from plastic.engine.statistics import MOMENTS, SALIENCY, Statistics
 from plastic.losses import LOSSES
-from plastic.topology import Topology
+from plastic.topology import Structure, Topology
 
 Array = NDArray[Any]
 
-tell_compiling()
+SMALL = 2**16
+"""Connections times samples of a mini-batch up to which `plastic.engine.small` is faster.
+
+It has less to do around the connections, but passes one tile at a time, where the large
+kernels pass four: measured in docs/bench.md.
+"""
+
+NARROW, WIDE = (0,) * 8, (0,) * LANES
+"""Lanes of a tile of a small network: of mini-batches that fit into the first, and others."""
+
+MOST_KEPT = 4
+"""Batch sizes whose working memory is kept at a time."""
+
+share_stamp(kernels, small, small_passes, vector_math, simd, activations, losses)
 
 
 class FastEngine:
@@ -49,46 +72,71 @@ class FastEngine:
         self._use_biases, self._threads = use_biases, threads
         limits = np.finfo(dtype)
         self._limits = float(limits.tiny), float(limits.eps)
+        self._most_small = SMALL
         self._planned: Any = None
         self._graph: Graph
         self._buffers: dict[int, Buffers] = {}
+        self._small_buffers: dict[tuple[int, int], SmallBuffers] = {}
+        tell_of_compiling()
 
-    def prepare(self) -> None:
-        """Compile the kernels, or load them, on a network of two neurons."""
+    def prepare(self, batch_size: int) -> None:
+        """Compile the kernels that this size needs, or load them, on two neurons."""
         topology = Topology(1, 1)
         topology.neuron_columns.add("bias", self._dtype)
         topology.connection_columns.add("weight", self._dtype)
         twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
-        X, rows = np.zeros((1, 1)), np.zeros((1, 1), np.int64)
+        X, rows = np.zeros((1, 1)), np.zeros((1, batch_size), np.int64)
+        twin._most_small = len(rows[0]) if self._is_small(batch_size) else -1
         twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics())
+        twin._most_small = LANES if self._is_small(LANES) else -1
         twin.predict(X)
         twin.signals(X, X)
 
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
-        graph, buffers = self._plan(min(len(X), 4 * LANES))
-        answers = np.empty((len(X), len(graph.outputs)), self._dtype)
-        data, rows = _locked(X, self._dtype), _locked(np.arange(len(X)), np.int64)
-        kernels.predict(graph, buffers.outputs, self._parameters(), data, rows, answers)
+        answers = np.empty((len(X), self._topology.n_outputs), self._dtype)
+        data, rows = _locked(X, self._dtype), _all_rows(len(X))
+        if self._is_small(LANES):  # of any number: no answer may depend on its company
+            buffers, graph = self._plan_small(LANES), self._graph
+            small.predict(
+                graph.indptr, graph.sources, graph.order, graph.activations, graph.inputs,
+                graph.outputs, buffers.outputs, buffers.values, *self._weights_and_biases(),
+                data, rows, answers,
+            )  # fmt: skip
+            return answers
+        graph, tiles = self._plan(min(len(X), 4 * LANES))
+        kernels.predict(graph, tiles.outputs, self._parameters(), data, rows, answers)
         return answers
 
     def signals(self, X: Array, Y: Array) -> Signals:
         """One pass forward and back."""
-        graph, buffers = self._pass(X, Y)
-        flat = (graph.activations.size, -1)
+        n_neurons = self._topology.n_neurons
+        buffers: Buffers | SmallBuffers
+        if self._is_small(LANES):
+            loss, buffers, _ = self._small_pass(X, Y)
+        else:
+            _, buffers = self._pass(X, Y)
+            loss = kernels.mean_loss(buffers.losses, len(X))
         outputs, deltas = (  # copies, as the next pass writes over the buffers
-            np.ascontiguousarray(np.array(tiles.transpose(1, 0, 2)).reshape(flat)[:, : len(X)])
+            np.ascontiguousarray(
+                np.array(tiles[:, :n_neurons].transpose(1, 0, 2)).reshape(n_neurons, -1)[
+                    :, : len(X)
+                ]
+            )
             for tiles in (buffers.outputs, buffers.deltas)
         )
-        return Signals(kernels.mean_loss(buffers.losses, len(X)), outputs, deltas)
+        return Signals(loss, outputs, deltas)
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
         """Gradients of all parameters."""
+        if self._is_small(LANES):
+            loss, _, gradients = self._small_pass(X, Y)
+            return Gradients(loss, *gradients)
         graph, buffers = self._pass(X, Y)
-        of_weights = np.empty(len(graph.sources), self._dtype)
-        of_biases = np.zeros(graph.activations.size, self._dtype)
+        of_weights, of_biases = self._empty_gradients()
         kernels.gradients(graph, buffers, len(X), of_weights, of_biases)
-        return Gradients(kernels.mean_loss(buffers.losses, len(X)), of_weights, of_biases)
+        loss = kernels.mean_loss(buffers.losses, len(X))
+        return Gradients(loss, of_weights, of_biases)
 
     def learn(
         self,
@@ -101,20 +149,23 @@ class FastEngine:
     ) -> Array:
         """One step for each of `rows` (n_steps, batch_size); see `Engine.learn`."""
         statistics.attach(self._topology, self._dtype)
-        parameters = self._parameters(optimizer)
-        graph, buffers = self._plan(rows.shape[1])
+        parameters, batch = self._parameters(optimizer), rows.shape[1]
         batches = Batches(
             _locked(X, self._dtype), _locked(Y, self._dtype), _locked(rows, np.int64)
         )
-        rule = self._rule(optimizer)
-        watch = self._watch(statistics)
         losses = np.empty(len(rows))
-        step = self._topology.step
-        learn = kernels.learn if self._threads == 1 else self._learn_threaded
-        done = learn(
-            graph, buffers, parameters, rule, watch, batches,
-            _locked(rates, self._dtype), step, self._loss, self._limits, LOSS_BOUND, losses,
+        given = (
+            parameters, self._rule(optimizer), self._watch(statistics), batches,
+            _locked(rates, self._dtype), self._topology.step,
+            self._loss, self._limits, LOSS_BOUND, losses,
         )  # fmt: skip
+        if self._is_small(batch):
+            lanes = NARROW if batch <= len(NARROW) else WIDE
+            buffers = self._plan_small(batch, len(lanes))
+            done = small.learn(self._graph, buffers, *given, lanes)
+        else:
+            learn: Any = kernels.learn if self._threads == 1 else self._learn_threaded
+            done = learn(*self._plan(batch), *given)
         return losses[: done + 1]
 
     def _learn_threaded(
@@ -167,23 +218,51 @@ class FastEngine:
         n_connections = len(parameters.weights)
         kernels.refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
         data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
-        rows = _locked(np.arange(len(X)), np.int64)
+        rows = _all_rows(len(X))
         kernels.pass_tiles(
             graph, buffers, parameters, data, targets, rows,
             self._loss, self._limits, 0, len(buffers.losses),
         )  # fmt: skip
         return graph, buffers
 
+    def _small_pass(
+        self, X: Array, Y: Array
+    ) -> tuple[float, SmallBuffers, tuple[Array, Array]]:
+        buffers, gradients = self._plan_small(len(X)), self._empty_gradients()
+        loss = small.gradients(
+            self._graph, buffers, *self._weights_and_biases(),
+            _locked(X, self._dtype), _locked(Y, self._dtype),
+            _all_rows(len(X)), self._loss, self._limits, *gradients,
+        )  # fmt: skip
+        return loss, buffers, gradients
+
+    def _is_small(self, batch_size: int) -> bool:
+        """Whether `small` takes mini-batches of this size; a law of sizes alone."""
+        return self._topology.n_connections * batch_size <= self._most_small
+
     def _plan(self, batch_size: int) -> tuple[Graph, Buffers]:
         """The plan for the structure as it is now; made again after an edit."""
-        structure = self._topology.structure
-        if structure is not self._planned:
-            self._planned, self._graph = structure, plan_graph(structure)
-            self._buffers = {}
+        structure = self._plan_graph()
         n_tiles = -(-batch_size // LANES)
         if n_tiles not in self._buffers:
             self._buffers = {n_tiles: plan_buffers(structure, batch_size, self._dtype)}
         return self._graph, self._buffers[n_tiles]
+
+    def _plan_small(self, batch_size: int, n_lanes: int = LANES) -> SmallBuffers:
+        """Working memory for the structure as it is now, beside its graph."""
+        structure, key = self._plan_graph(), (batch_size, n_lanes)
+        if key not in self._small_buffers:
+            if len(self._small_buffers) == MOST_KEPT:
+                self._small_buffers.clear()
+            self._small_buffers[key] = plan_small_buffers(structure, *key, self._dtype)
+        return self._small_buffers[key]
+
+    def _plan_graph(self) -> Structure:
+        structure = self._topology.structure
+        if structure is not self._planned:
+            self._planned, self._graph = structure, plan_graph(structure)
+            self._buffers, self._small_buffers = {}, {}
+        return structure
 
     def _parameters(self, optimizer: Optimizer | None = None) -> Parameters:
         topology = self._topology
@@ -194,10 +273,18 @@ class FastEngine:
             for columns in (topology.connection_columns, topology.neuron_columns)
             for name, kind in zip(names, kinds, strict=True)
         ]
+        return Parameters._make([*self._weights_and_biases(), *states, self._use_biases])
+
+    def _weights_and_biases(self) -> tuple[Array, Array]:
+        topology = self._topology
         weights, biases = topology.connection_columns["weight"], topology.neuron_columns["bias"]
-        if not self._use_biases:  # whatever the column holds
-            biases = np.zeros_like(biases)
-        return Parameters._make([weights, biases, *states, self._use_biases])
+        # without, whatever the column holds
+        return weights, biases if self._use_biases else np.zeros_like(biases)
+
+    def _empty_gradients(self) -> tuple[Array, Array]:
+        topology = self._topology
+        of_weights = np.empty(topology.n_connections, self._dtype)
+        return of_weights, np.zeros(topology.n_neurons, self._dtype)
 
     def _rule(self, optimizer: Optimizer) -> Rule:
         first, second = (table.astype(self._dtype) for table in optimizer.corrections())
@@ -220,9 +307,17 @@ def _locked(array: Array, dtype: DTypeLike) -> Array:
 
     One dtype, one memory layout, never writable: so every kernel is compiled once.
     """
-    view = np.require(array, dtype, ["C", "A"]).view(np.ndarray)
+    flags = array.flags
+    if array.dtype != dtype or not (flags.c_contiguous and flags.aligned):
+        array = np.require(array, dtype, ["C", "A"])
+    view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+@lru_cache(maxsize=8)
+def _all_rows(n: int) -> Array:
+    return _locked(np.arange(n), np.int64)
 
 
 def _even(n: int, parts: int) -> list[int]:

@@ -32,9 +32,9 @@ Passes 1 to 3 work on ranges, so threads can share them; since every tile and ev
 summed in one fixed order, the result is the same bit for bit at any number of threads.
 
 numba caches functions of a module only when they are not closures; so everything a kernel
-needs comes in as an argument, grouped into the named tuples of `plastic.engine.layout`.  All
-kernels stay in this one file: numba compiles again when the file of a cached function
-changes, but does not look into the files of the functions that it calls.
+needs comes in as an argument, grouped into the named tuples of `plastic.engine.layout`.  It
+does not look into the files of the functions that a cached one calls:
+`plastic.engine.compiling` makes up for that.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ import numpy as np
 from numba import njit
 
 from plastic.activations import relu, sigmoid, softmax, straight_through, tanh, threshold
-from plastic.engine import simd
-from plastic.engine.simd import LANES, dot, fma, get, load, load_tiles, put, splat
+from plastic.engine import simd, vector_math
+from plastic.engine.simd import LANES, PARTIAL, dot, fma, get, load, load_tiles, put, splat
 from plastic.losses import LOSSES
 
 SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
@@ -78,30 +78,21 @@ def load_tile(outputs, tile, inputs, X, rows):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def squash(values, code):
-    """Sigmoid or tanh of a few values, in place."""
-    for lane in range(len(values)):
-        x = values[lane]
-        if code == TANH:
-            values[lane] = math.tanh(x)
-        else:
-            tail = math.exp(-abs(x))
-            values[lane] = (1.0 if x >= 0 else tail) / (1.0 + tail)
+    """Sigmoid or tanh of a tile's samples of one neuron, in place."""
+    like = simd.splat_partial(values.dtype.type(0))
+    for lane in range(0, LANES, PARTIAL):
+        x = simd.load_like(values, lane, like)
+        x = vector_math.tanh(x) if code == TANH else vector_math.sigmoid(x)
+        simd.store(values, lane, x)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def softmax_tile(outputs, tile, slots):
     """Softmax over the output neurons, in place."""
-    for lane in range(LANES):
-        top = outputs[tile, slots[0], lane]
-        for slot in slots:
-            top = max(top, outputs[tile, slot, lane])
-        norm = 0.0
-        for slot in slots:
-            value = math.exp(outputs[tile, slot, lane] - top)
-            outputs[tile, slot, lane] = value
-            norm += value
-        for slot in slots:
-            outputs[tile, slot, lane] /= norm
+    nothing = simd.splat_partial(outputs.dtype.type(0))
+    base = tile * outputs.shape[1] * LANES
+    for lane in range(base, base + LANES, PARTIAL):
+        vector_math.softmax(outputs, lane, LANES, slots, len(slots), nothing)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -38,6 +38,26 @@ class Buffers(NamedTuple):
     losses: Array  # (n_tiles,)
 
 
+class SmallBuffers(NamedTuple):
+    """Working memory of `plastic.engine.small`.
+
+    Flat arrays hold all parameters: weights, zeros up to a whole eight, biases in topological
+    order, zeros up to a whole eight.
+    """
+
+    outputs: Array  # (n_tiles, n_neurons + 1, n_lanes); the last row stays 0
+    deltas: Array  # (n_tiles, n_neurons + 1, n_lanes); the last row stays 0
+    targets: Array  # (n_tiles, n_outputs, n_lanes)
+    present: Array  # (n_tiles, n_lanes): 1 where there is a sample, else 0
+    row_sources: IntArray  # (n_weights,): row of each connection's source in `outputs`
+    row_targets: IntArray  # (n_weights,): and of its target in `deltas`
+    gradient: Array  # (n_flat,), summed over the batch
+    values: Array  # (n_flat,)
+    first: Array  # (n_flat,), as all below: the optimizer's state
+    second: Array
+    age: IntArray
+
+
 class Parameters(NamedTuple):
     """What is learned, and the optimizer's state; empty arrays where there is none."""
 

@@ -138,9 +138,21 @@ class Network:
         self.biases[:] = 0
         return self
 
-    def prepare(self) -> None:
-        """Compile the engine's kernels, or load them, so that no later timing includes it."""
-        self._engine.prepare()
+    def prepare(self, batch_size: int = 32) -> None:
+        """Compile the engine's kernels, or load them, so that no later timing includes it.
+
+        Parameters
+        ----------
+        batch_size : int
+            Of the mini-batches to come: small networks and batches have kernels of their own.
+
+        Raises
+        ------
+        InvalidParameter
+            If it is below 1.
+        """
+        check_count("batch_size", batch_size)
+        self._engine.prepare(batch_size)
 
     def predict(self, X: Array) -> Array:
         """Answers to samples.

@@ -50,7 +50,7 @@ class NodeEngine:
         self._nodes: list[Node] = []
         self._order: list[Node] = []
 
-    def prepare(self) -> None:
+    def prepare(self, batch_size: int) -> None:
         """Nothing: node objects need no preparation."""
 
     def predict(self, X: Array) -> Array:

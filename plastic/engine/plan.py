@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine.layout import Buffers, Graph
+from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
 from plastic.topology import Kind, Structure
 
@@ -40,6 +40,37 @@ def plan_buffers(structure: Structure, batch_size: int, dtype: np.dtype) -> Buff
         out_weights=aligned_zeros((structure.n_connections,), dtype),
         losses=np.zeros(n_tiles),
     )
+
+
+def plan_small_buffers(
+    structure: Structure, batch_size: int, n_lanes: int, dtype: np.dtype
+) -> SmallBuffers:
+    """Working memory of a small network, in tiles of so many lanes."""
+    n_tiles, n_neurons = -(-batch_size // n_lanes), structure.n_neurons
+    n_weights = whole_eights(structure.n_connections)
+    n_flat = n_weights + whole_eights(n_neurons - len(structure.inputs))
+    ends = np.full((2, n_weights), n_neurons, np.int32)
+    ends[:, : structure.n_connections] = structure.sources, structure.targets
+    present = aligned_zeros((n_tiles, n_lanes), dtype)
+    present.reshape(-1)[:batch_size] = 1
+    return SmallBuffers(
+        outputs=aligned_zeros((n_tiles, n_neurons + 1, n_lanes), dtype),
+        deltas=aligned_zeros((n_tiles, n_neurons + 1, n_lanes), dtype),
+        targets=aligned_zeros((n_tiles, len(structure.outputs), n_lanes), dtype),
+        present=present,
+        row_sources=ends[0],
+        row_targets=ends[1],
+        gradient=aligned_zeros((n_flat,), dtype),
+        values=aligned_zeros((n_flat,), dtype),
+        first=aligned_zeros((n_flat,), dtype),
+        second=aligned_zeros((n_flat,), dtype),
+        age=np.zeros(n_flat, np.int32),
+    )
+
+
+def whole_eights(n: int) -> int:
+    """`n`, or the next number above that eight divides."""
+    return -(-n // 8) * 8
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floating]:

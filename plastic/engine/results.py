@@ -55,8 +55,8 @@ class Signals:
 class Engine(Protocol):
     """What computes: `plastic.engine.fast.FastEngine` or `plastic.engine.node.NodeEngine`."""
 
-    def prepare(self) -> None:
-        """Do what is done once per process."""
+    def prepare(self, batch_size: int) -> None:
+        """Do what is done once per process for mini-batches of this size."""
 
     def predict(self, X: Array) -> Array:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""

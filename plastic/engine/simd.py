@@ -40,9 +40,16 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
+def _data(context, builder, array_type, array):
+    """Pointer to the first element of an array, or what is one already."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
+
+
 def _address(context, builder, array_type, array, index, lanes):
     """Pointer to `lanes` elements of a flat array, from `index` on."""
-    data = context.make_array(array_type)(context, builder, array).data
+    data = _data(context, builder, array_type, array)
     element = context.get_data_type(array_type.dtype)
     return builder.bitcast(
         builder.gep(data, [index]), ir.VectorType(element, lanes).as_pointer()
@@ -64,26 +71,47 @@ def _make_load(lanes):
     return load
 
 
-def _make_store(lanes):
-    def store(typing_context, array, index, vector):
-        signature = types.void(array, types.intp, Vector(array.dtype, lanes))
-
-        def generate(context, builder, sig, args):
-            pointer = _address(context, builder, sig.args[0], args[0], args[1], lanes)
-            stored = builder.store(args[2], pointer)
-            stored.align = sig.args[0].dtype.bitwidth // 8
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return store
-
-
-# load(array, index) and store(array, index, vector): a tile's samples of one neuron
+# load(array, index): a tile's samples of one neuron
 load = intrinsic(_make_load(LANES))
-store = intrinsic(_make_store(LANES))
-# the same for eight sums
-store8 = intrinsic(_make_store(8))
+
+
+@intrinsic
+def load_like(typing_context, array, index, like):
+    """As many elements of a flat array as `like` has lanes."""
+
+    def generate(context, builder, sig, args):
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], sig.args[2].lanes)
+        vector = builder.load(pointer)
+        vector.align = sig.args[0].dtype.bitwidth // 8
+        return vector
+
+    return like(array, types.intp, like), generate
+
+
+@intrinsic
+def store(typing_context, array, index, vector):
+    """The counterpart of `load` and `load_like`."""
+
+    def generate(context, builder, sig, args):
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], sig.args[2].lanes)
+        stored = builder.store(args[2], pointer)
+        stored.align = sig.args[0].dtype.bitwidth // 8
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), generate
+
+
+store8 = store
+
+
+@intrinsic
+def n_lanes(typing_context, like):
+    """How many lanes a vector has."""
+
+    def generate(context, builder, sig, args):
+        return context.get_constant(types.intp, sig.args[0].lanes)
+
+    return types.intp(like), generate
 
 
 @intrinsic
@@ -134,11 +162,24 @@ def store_tiles(typing_context, array, index, stride, vector):
 
 
 @intrinsic
+def pointer(typing_context, array):
+    """Where an array lies: without its shape, and without the counting of its references.
+
+    `get`, `put`, `load_like` and `store` take it for the array.  The array must outlive it.
+    """
+
+    def generate(context, builder, sig, args):
+        return _data(context, builder, sig.args[0], args[0])
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
 def get(typing_context, array, index):
     """``array[index]``, without the check for negative indices that numba adds."""
 
     def generate(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, sig.args[0], args[0])
         return builder.load(builder.gep(data, [args[1]]))
 
     return array.dtype(array, types.intp), generate
@@ -149,7 +190,7 @@ def put(typing_context, array, index, value):
     """``array[index] = value``, as unchecked as `get`: so that loops become vector code."""
 
     def generate(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        data = _data(context, builder, sig.args[0], args[0])
         builder.store(args[2], builder.gep(data, [args[1]]))
         return context.get_dummy_value()
 
@@ -191,8 +232,46 @@ def _make_splat(lanes):
 splat = intrinsic(_make_splat(LANES))
 splat_pair = intrinsic(_make_splat(2 * LANES))
 splat_four = intrinsic(_make_splat(4 * LANES))
-# the same for the partial sums of a dot product
+# the same for the partial sums of a dot product, and for eight sums
 splat_partial = intrinsic(_make_splat(PARTIAL))
+splat8 = intrinsic(_make_splat(8))
+
+
+@intrinsic
+def no_sums(typing_context, like):
+    """Zeros for the partial sums of dot products of vectors like this one."""
+
+    def generate(context, builder, sig, args):
+        kind = context.get_value_type(sig.return_type)
+        return ir.Constant(kind, [0.0] * kind.count)
+
+    return Vector(like.element, min(like.lanes, PARTIAL))(like), generate
+
+
+@intrinsic
+def flush(typing_context, x):
+    """0 for numbers below the smallest normal one, which slow down what is done with them."""
+
+    def generate(context, builder, sig, args):
+        single = isinstance(args[0].type.element, ir.FloatType)
+        tiny, suffix = (2.0**-126, "f32") if single else (2.0**-1022, "f64")
+        zero, tiny = (ir.Constant(args[0].type, [c] * sig.args[0].lanes) for c in (0.0, tiny))
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        name = f"llvm.fabs.v{sig.args[0].lanes}{suffix}"
+        size = builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+        return builder.select(builder.fcmp_ordered("<", size, tiny), zero, args[0])
+
+    return x(x), generate
+
+
+@intrinsic
+def splat_lanes(typing_context, scalar, lanes):
+    """Vector of one value in as many lanes as the tuple `lanes` has items."""
+
+    def generate(context, builder, sig, args):
+        return _splat(builder, args[0], sig.return_type.lanes)
+
+    return Vector(scalar, len(lanes))(scalar, lanes), generate
 
 
 @intrinsic
@@ -226,7 +305,19 @@ def _binary(operation):
 
 
 add = intrinsic(_binary("fadd"))
+subtract = intrinsic(_binary("fsub"))
 multiply = intrinsic(_binary("fmul"))
+divide = intrinsic(_binary("fdiv"))
+
+
+@intrinsic
+def larger(typing_context, a, b):
+    """The larger of the two; ``b`` where one is not a number."""
+
+    def generate(context, builder, sig, args):
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return a(a, b), generate
 
 
 @intrinsic

@@ -27,7 +27,7 @@ class PlasticProgram:
         self.name = "plastic" if engine == "fast" else "plastic nodes"
         self._problem = problem
         self.network = Network(problem.build(), problem.loss, engine=engine, threads=threads)
-        self.network.prepare()
+        self.network.prepare(problem.batch)
         self._optimizer = SGD(problem.rate, problem.momentum)
         self.reset()
 
