@@ -33,18 +33,24 @@ USE_ALL = """
 import json
 import numpy as np
 from numba.core.dispatcher import Dispatcher
-from plastic.engine import Adam, Network, kernels
+from plastic.engine import Adam, Network, candidates, kernels, race, small, strongest
 from plastic.topology.wiring import dense
 
-X, Y, rows = np.zeros((3, 2)), np.zeros((3, 1)), np.zeros((1, 3), int)
+X, Y, rows = np.zeros((128, 2)), np.zeros((128, 1)), np.zeros((1, 128), int)
 for dtype in ("float32", "float64"):
     for threads in (1, 2):
-        wiring = dense(2, 1, 1.0, np.random.default_rng(0), hidden=[3])
-        network = Network(wiring, "mse", dtype=dtype, threads=threads)
-        network.prepare()
-        network.learn(X, Y, rows, Adam())
-        network.gradients(X, Y)
-found = {name: value for name, value in vars(kernels).items() if isinstance(value, Dispatcher)}
+        for hidden in (3, 1000):  # small and large
+            wiring = dense(2, 1, 1.0, np.random.default_rng(0), hidden=[hidden])
+            network = Network(wiring, "mse", dtype=dtype, threads=threads)
+            network.prepare(128)
+            network.learn(X, Y, rows, Adam())
+            network.gradients(X, Y)
+            network.predict(X)
+found = {
+    f"{module.__name__}.{name}": value
+    for module in (kernels, small, candidates, race, strongest)
+    for name, value in vars(module).items() if isinstance(value, Dispatcher)
+}
 print(json.dumps({
     name: [len(kernel.signatures), sum(kernel.stats.cache_hits.values()),
            sum(kernel.stats.cache_misses.values())]
@@ -65,8 +71,10 @@ def test_a_second_process_compiles_nothing(process, tmp_path):
     process(*script, cwd=tmp_path, PYTHONPATH=str(ROOT))  # may have to compile them
     ended = process(*script, cwd=tmp_path, PYTHONPATH=str(ROOT))
     kinds = used(ended)
-    for name in ("learn", "predict", "gradients"):
-        assert kinds[name][0] == 2, f"{name}: float32 and float64"
+    for file in ("kernels", "small"):
+        for name in ("learn", "predict", "gradients"):
+            whole = f"plastic.engine.{file}.{name}"
+            assert kinds[whole][0] >= 2, f"{whole}: float32 and float64"
     for name, (n_kinds, loaded, compiled) in kinds.items():
         assert compiled == 0, name
         assert loaded == n_kinds, name
