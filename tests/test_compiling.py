@@ -103,7 +103,7 @@ def test_where_the_package_cannot_be_written_kernels_are_compiled_once_too(
     first = process(*arguments, cwd=tmp_path, **own)
     assert first.code == 0, first.err
     assert first.err.count(MESSAGE) == 1
-    assert list(tmp_path.rglob("kernels.learn-*.nbi"))
+    assert list(tmp_path.rglob("small.learn-*.nbi"))
     second = process(*arguments, "seed=1", cwd=tmp_path, **own)
     assert second.code == 0, second.err
     assert MESSAGE not in second.err
