@@ -152,7 +152,7 @@ def test_mistakes_are_told_in_one_line(do, tmp_path, overrides, message):
     assert first.startswith("error: ")
     assert message in first
     assert "Traceback" not in ended.err
-    assert not (tmp_path / "results").exists()
+    assert list(tmp_path.rglob("*.csv")) == []
 
 
 def test_one_failure_does_not_stop_the_others(do, tmp_path):
@@ -196,7 +196,8 @@ def test_there_must_be_something_to_gather(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_told(do, tmp_path):
-    (tmp_path / "results").write_text("in the way")
+    (tmp_path / "results" / "regret").mkdir(parents=True)
+    (tmp_path / "results" / "regret" / "cells").write_text("in the way")
     ended = do("bandit=beta", "environment=two_arms")
     assert ended.code == 1
     assert ended.err.startswith("error: cannot write results/regret/cells: ")

@@ -46,7 +46,7 @@ def regret_rows(
     Parameters
     ----------
     horizons : sequence of int
-        Of the rows of `regret`; the slope at T needs T / 10 among them.
+        Of the rows of `regret`; without T / 10 among them, the slope at T is NaN.
     wanted : sequence of int
         Some of them.
     regret : float array, shape (n_horizons, n_runs)
@@ -66,7 +66,8 @@ def regret_rows(
     rows = []
     for horizon in wanted:
         interval = mean_interval(regret[at[horizon]])
-        before = regret[at[horizon // 10]] if horizon % 10 == 0 else np.nan
+        tenth = at.get(horizon // 10) if horizon % 10 == 0 else None
+        before = np.nan if tenth is None else regret[tenth]
         grown = float(np.mean(regret[at[horizon]] - before))
         rows.append(
             {
