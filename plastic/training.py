@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.costs import step_flops
-from plastic.datasets import Dataset, recovered
+from plastic.datasets import Dataset
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
+from plastic.evaluation import evaluation
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
 from plastic.signals import NetworkView
@@ -35,9 +36,6 @@ LOST = "lost its trial"
 """Refusal of edits that a trial was made of, and that were taken back after it."""
 
 ALWAYS_OPEN = Constant()
-
-EVALUATED = 2000
-"""The training split is evaluated on at most so many samples, always the same ones."""
 
 
 class Rows(NamedTuple):
@@ -283,46 +281,19 @@ class Training:
 
     def evaluate(self) -> Rows:
         """A row of the table of convergence for each split."""
-        network, topology, step = self.network, self.network.topology, self.step
-        splits = self.dataset.splits
-        losses, scores = [], []
-        for split in splits.values():
-            X, Y = split.X[:EVALUATED], split.y[:EVALUATED]
-            if split is not self.dataset.train:
-                X, Y = split.X, split.y
-            loss, answers = network.evaluate(X, Y)
-            losses.append(loss)
-            scores.append(self.dataset.score(answers, Y))
+        step, ledger = self.step, self.ledger
         last = max(step - 1, 0) // self.evaluate_every * self.evaluate_every
         running = self.losses[last:step].mean() if step else np.nan
-        return Rows(
-            "convergence",
-            {
-                "step": step,
-                "epoch": step * self.batches.size / len(self.dataset.train),
-                "split": list(splits),
-                "loss": losses,
-                "score": scores,
-                "n_neurons": topology.n_neurons,
-                "n_connections": topology.n_connections,
-                "density": topology.density,
-                "train_flops": self.ledger.flops,
-                "candidate_gradients": self.ledger.candidate_gradients,
-                "learning_rate": self.rates(np.array([max(step - 1, 0)]))[0],
-                "running_loss": [running, np.nan, np.nan],
-                "seconds": self.ledger.seconds,
-                **self._truth(),
-            },
-        )
-
-    def _truth(self) -> dict[str, float]:
-        """How much of a known truth the wiring has found; nothing where it is not known."""
-        truth, structure = self.dataset.truth, self.network.topology.structure
-        if truth is None:
-            return {}
-        first = structure.kinds[structure.sources] == Kind.INPUT
-        inputs = np.searchsorted(structure.inputs, structure.sources[first])
-        return recovered(truth, inputs, structure.neuron_ids[structure.targets[first]])
+        columns = {
+            "step": step,
+            "epoch": step * self.batches.size / len(self.dataset.train),
+            "train_flops": ledger.flops,
+            "candidate_gradients": ledger.candidate_gradients,
+            "learning_rate": self.rates(np.array([max(step - 1, 0)]))[0],
+            "running_loss": [running, np.nan, np.nan],
+            "seconds": ledger.seconds,
+        }
+        return Rows("convergence", columns | evaluation(self.network, self.dataset))
 
 
 def train(

@@ -206,6 +206,34 @@ def test_sparse_teacher_counts_only_units_that_are_heard():
     assert (truth.connections.sum(axis=0)[heard] == 4).all()
 
 
+def test_sparse_teacher_feeds_as_many_outputs_as_asked_for():
+    few, all_of_them = (
+        datasets.sparse_teacher(
+            generator(2), task="regression", n_hidden=20, n_outputs=2, output_density=density
+        ).truth.connections.any(axis=0)
+        for density in (0.2, 1.0)
+    )
+    assert all_of_them.all()
+    assert 0 < few.sum() < 15
+
+
+def test_noise_of_the_teacher_is_as_large_as_asked_for():
+    clean, noisy = (
+        datasets.sparse_teacher(generator(3), task="regression", noise=noise)
+        for noise in (0.0, 0.2)
+    )
+    assert np.array_equal(clean.truth.connections, noisy.truth.connections)
+    # the noise is drawn before the split, so the two are split otherwise: match them by inputs
+    rows = {x.tobytes(): y for x, y in zip(clean.train.X, clean.train.y, strict=True)}
+    added = [
+        y - rows[x.tobytes()]
+        for x, y in zip(noisy.train.X, noisy.train.y, strict=True)
+        if x.tobytes() in rows
+    ]
+    assert len(added) > 1000
+    assert np.std(added) == pytest.approx(0.2, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
@@ -215,6 +243,8 @@ def test_sparse_teacher_counts_only_units_that_are_heard():
         ({"n_hidden": 0}, "n_hidden must be a whole number of at least 1, got 0"),
         ({"n_samples": 2.5}, "n_samples must be a whole number"),
         ({"task": "ranking"}, "task must be one of"),
+        ({"noise": -0.1}, "noise must lie in"),
+        ({"output_density": 0}, "output_density must lie in"),
     ],
 )
 def test_sparse_teacher_refuses(parameters, message):

@@ -34,6 +34,7 @@ FLOORS = {
     "plastic/bandits": 3,
     "plastic/policies": 4,
     "plastic/streams": 0.2,
+    "plastic/evaluation": 4,
     "plastic/training": 5,
     "plastic/checks": 6,
     "plastic/records": 6,

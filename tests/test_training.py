@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from trials import Rewarded, Swaps, Trial, contents, moons, run
 
-from plastic import training
+from plastic import evaluation
 from plastic.columns import check_piece
 from plastic.datasets import Split, diabetes, recovered, sparse_teacher
 from plastic.engine import SGD, Constant, Cosine, Network
@@ -73,7 +73,7 @@ def test_an_evaluation_says_what_the_network_says():
 
 
 def test_a_long_training_split_is_evaluated_in_part(monkeypatch):
-    monkeypatch.setattr(training, "EVALUATED", 15)
+    monkeypatch.setattr(evaluation, "EVALUATED", 15)
     trial = run(Static(), n_steps=5)
     split = trial.dataset.train
     loss, _ = trial.network.evaluate(split.X[:15], split.y[:15])
