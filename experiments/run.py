@@ -34,6 +34,7 @@ from plastic.engine import Network
 from plastic.errors import PlasticError
 from plastic.policies import Policy
 from plastic.records import Recorder
+from plastic.selection import Selected, Selector, check_unedited, paid_steps
 from plastic.training import Rows, Streams, train
 
 RESULTS_VERSION = 1
@@ -71,14 +72,16 @@ def run(config: DictConfig) -> Path:
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     network = make_network(config, dataset, policy, streams)
+    n_steps = paid_steps(network, config.steps)
+    check_unedited(network, policy.steps(n_steps).tolist())
     network.prepare()
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
-        n_steps=config.steps, batch_size=config.batch_size,
+        n_steps=n_steps, batch_size=config.batch_size,
         evaluate_every=config.evaluate_every,
     )  # fmt: skip
-    progress = Progress(folder.name, config.steps)
+    progress = Progress(folder.name, n_steps)
     with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
         recorder.finish(metric=dataset.metric)
         summary = Summary(network.topology.n_possible)
@@ -108,13 +111,22 @@ def make_network(
         rng=streams.wiring,
         output_activation=dataset.output_activation,
     )
-    network = Network(
+    options = {
+        "engine": config.engine.value,
+        "dtype": config.dtype.value,
+        "biases": config.biases,
+        "threads": config.threads,
+    }
+    selector: Selector = build(config, "selection")
+    if not selector.selects:
+        return Network(topology, dataset.loss, **options).initialize(streams.weights)
+    network = Selected(
         topology,
         dataset.loss,
-        engine=config.engine.value,
-        dtype=config.dtype.value,
-        biases=config.biases,
-        threads=config.threads,
+        selector=selector,
+        n_steps=config.steps,
+        rng=streams.selection,
+        **options,
     )
     return network.initialize(streams.weights)
 
@@ -171,6 +183,7 @@ class Summary:
         values |= {
             "best_test_score": max(best, values["final_test_score"]),
             "n_neurons": columns["n_neurons"],
+            "n_active": columns["n_active"],
             "n_connections": columns["n_connections"],
             "final_density": columns["density"],
             "train_flops": columns["train_flops"],

@@ -19,7 +19,8 @@ from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import InvalidEdit, InvalidParameter, check_count
 from plastic.policies import Outcome, Policy, Proposal
-from plastic.signals import NetworkView, step_flops
+from plastic.selection import Selected, check_unedited, learning_flops
+from plastic.signals import NetworkView
 from plastic.topology import Journal, Kind, Topology
 from plastic.topology.journal import edit_rows
 
@@ -49,6 +50,7 @@ class Streams:
     weights: Generator
     batches: Generator
     policy: Generator
+    selection: Generator
 
     @classmethod
     def of(cls, seed: int) -> Streams:
@@ -61,7 +63,7 @@ class Streams:
         True
         """
         check_count("seed", seed, low=0)
-        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(5)))
+        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(6)))
 
 
 class Batches:
@@ -161,7 +163,6 @@ class Training:
         started = time.perf_counter()
         at = network.topology.step
         rows = self.batches.take(step - at)
-        cost = step_flops(network.topology.structure, self.batches.size)
         losses = network.learn(
             train.X,
             train.y,
@@ -171,7 +172,7 @@ class Training:
             statistics=self.policy.statistics,
         )
         self.losses.append(losses)
-        self.ledger.flops += cost * len(rows)
+        self.ledger.flops += learning_flops(network, self.batches.size, len(rows))
         self.ledger.seconds += time.perf_counter() - started
 
     def rates(self, steps: NDArray[np.integer]) -> Array:
@@ -238,6 +239,7 @@ class Training:
                 "loss": losses,
                 "score": scores,
                 "n_neurons": topology.n_neurons,
+                "n_active": network.computed.n_neurons,
                 "n_connections": topology.n_connections,
                 "density": topology.density,
                 "train_flops": self.ledger.flops,
@@ -249,9 +251,15 @@ class Training:
             },
         )
 
+    def selection(self) -> Iterator[Rows]:
+        """What is believed of the neurons that are computed, where they are selected."""
+        if isinstance(self.network, Selected) and self.network.selecting:
+            arms = self.network.arms()
+            yield Rows("arms", {"step": self.network.topology.step, **arms})
+
     def _truth(self) -> dict[str, float]:
         """How much of a known truth the wiring has found; nothing where it is not known."""
-        truth, structure = self.dataset.truth, self.network.topology.structure
+        truth, structure = self.dataset.truth, self.network.computed
         if truth is None:
             return {}
         first = structure.kinds[structure.sources] == Kind.INPUT
@@ -301,7 +309,8 @@ def train(
     Raises
     ------
     InvalidParameter
-        If a count is below 1, or the network has learned for `n_steps` already.
+        If a count is below 1, the network has learned for `n_steps` already, or the policy
+        would edit while neurons are being selected.
     Diverged
         If the loss is no longer a finite, bounded number.
     """
@@ -319,6 +328,7 @@ def train(
     )
     journal = Journal(network.topology, remember=0)
     asked = {int(step) for step in policy.steps(n_steps) if step < n_steps}
+    check_unedited(network, asked)
     looked = {*range(0, n_steps, evaluate_every), n_steps}
     yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
     yield training.evaluate()
@@ -326,6 +336,7 @@ def train(
         training.learn_until(step)
         if step in looked:  # before the edit: what was learned, not what is about to change
             yield training.evaluate()
+            yield from training.selection()
         if step in asked:
             yield from training.edit(journal)
 

@@ -30,6 +30,7 @@ FLOORS = {
     "plastic/signals": 3,
     "plastic/bandits": 3,
     "plastic/policies": 4,
+    "plastic/selection": 4,
     "plastic/training": 5,
     "plastic/checks": 6,
     "plastic/records": 6,
