@@ -1,7 +1,9 @@
 """Relevant-neuron selection: which hidden neurons are computed at all."""
 
-from plastic.selection.beliefs import Beliefs, taylor_relevance
+from plastic.selection.beliefs import Beliefs
+from plastic.selection.course import Course
 from plastic.selection.network import Selected, check_unedited, learning_flops, paid_steps
+from plastic.selection.relevance import MEASURES, saliency, taylor
 from plastic.selection.selectors import (
     Selector,
     epsilon_greedy,
@@ -15,7 +17,9 @@ from plastic.selection.selectors import (
 from plastic.selection.timetables import Elimination, Resampling, Timetable
 
 __all__ = [
+    "MEASURES",
     "Beliefs",
+    "Course",
     "Elimination",
     "Resampling",
     "Selected",
@@ -29,7 +33,8 @@ __all__ = [
     "paid_steps",
     "random_resampling",
     "resampling",
+    "saliency",
     "successive_elimination",
-    "taylor_relevance",
+    "taylor",
     "ucb",
 ]

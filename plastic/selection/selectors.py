@@ -9,6 +9,9 @@ computation"; the first is what came out ahead of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from plastic.errors import check_in, check_range
 from plastic.selection.rankings import (
@@ -19,7 +22,11 @@ from plastic.selection.rankings import (
     Relevance,
     UpperConfidence,
 )
+from plastic.selection.relevance import MEASURES
 from plastic.selection.timetables import Always, Elimination, Resampling, Timing
+from plastic.topology import Structure
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Selector:
         How many, and when they are chosen.
     ranking : Ranking
         Which.
+    by : {"saliency", "taylor"}
+        How relevance is measured.
     discount : float
         What is left of old observations of a neuron at each new one, in (0, 1].
     rescale : bool
@@ -41,11 +50,17 @@ class Selector:
 
     timing: Timing
     ranking: Ranking
+    by: str = "saliency"
     discount: float = 0.99
     rescale: bool = True
 
     def __post_init__(self) -> None:
+        check_in("by", self.by, MEASURES)
         check_range("discount", self.discount, 0, 1, open_low=True)
+
+    def measure(self, structure: Structure, weights: Array, gradients: Array) -> Array:
+        """Relevance of each neuron, shape (n_neurons,); see `plastic.selection.relevance`."""
+        return MEASURES[self.by](structure, weights, gradients)
 
     @property
     def selects(self) -> bool:
@@ -63,7 +78,7 @@ def successive_elimination(
     every: int = 5,
     explore: float = 0.5,
     equal: str = "evaluations",
-    by: str = "relevance",
+    by: str = "saliency",
     sampling: str = "thompson",
     discount: float = 0.99,
     rescale: bool = True,
@@ -74,22 +89,26 @@ def successive_elimination(
     ----------
     keep, every, explore, equal
         See `Elimination`.
-    by : {"relevance", "magnitude"}
-        What they are ranked by; magnitude is the control that measures no relevance.
+    by : {"saliency", "taylor", "magnitude"}
+        What they are ranked by: one of the measures of `plastic.selection.relevance`, or the
+        size of their weights, which is the control that measures no relevance.
     sampling : {"thompson", "mean", "uniform"}
         What becomes of the posterior of the relevance; see `plastic.bandits.draw`.
     discount, rescale
         See `Selector`.
     """
-    check_in("by", by, ("relevance", "magnitude"))
-    ranking = Magnitude() if by == "magnitude" else Relevance(sampling)
-    return Selector(Elimination(keep, every, explore, equal), ranking, discount, rescale)
+    check_in("by", by, (*MEASURES, "magnitude"))
+    timing = Elimination(keep, every, explore, equal)
+    if by == "magnitude":
+        return Selector(timing, Magnitude(), discount=discount, rescale=rescale)
+    return Selector(timing, Relevance(sampling), by, discount, rescale)
 
 
 def resampling(
     keep: float = 0.0625,
     every: int = 1,
     until: float = 0.7,
+    by: str = "saliency",
     sampling: str = "thompson",
     discount: float = 0.99,
     rescale: bool = True,
@@ -102,10 +121,11 @@ def resampling(
         See `Resampling`.
     sampling : {"thompson", "mean", "uniform"}
         What becomes of the posterior; see `plastic.bandits.draw`.
-    discount, rescale
+    by, discount, rescale
         See `Selector`.
     """
-    return Selector(Resampling(keep, every, until), Relevance(sampling), discount, rescale)
+    timing = Resampling(keep, every, until)
+    return Selector(timing, Relevance(sampling), by, discount, rescale)
 
 
 def epsilon_greedy(
@@ -113,6 +133,7 @@ def epsilon_greedy(
     every: int = 1,
     until: float = 0.7,
     epsilon: float = 0.1,
+    by: str = "saliency",
     discount: float = 0.99,
     rescale: bool = True,
 ) -> Selector:
@@ -120,8 +141,8 @@ def epsilon_greedy(
 
     Parameters are those of `resampling` and `EpsilonGreedy`.
     """
-    ranking = EpsilonGreedy(epsilon)
-    return Selector(Resampling(keep, every, until), ranking, discount, rescale)
+    timing = Resampling(keep, every, until)
+    return Selector(timing, EpsilonGreedy(epsilon), by, discount, rescale)
 
 
 def ucb(
@@ -129,6 +150,7 @@ def ucb(
     every: int = 1,
     until: float = 0.7,
     width: float = 1.0,
+    by: str = "saliency",
     discount: float = 0.99,
     rescale: bool = True,
 ) -> Selector:
@@ -136,8 +158,8 @@ def ucb(
 
     Parameters are those of `resampling` and `UpperConfidence`.
     """
-    ranking = UpperConfidence(width)
-    return Selector(Resampling(keep, every, until), ranking, discount, rescale)
+    timing = Resampling(keep, every, until)
+    return Selector(timing, UpperConfidence(width), by, discount, rescale)
 
 
 def magnitude(
