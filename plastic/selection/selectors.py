@@ -75,7 +75,7 @@ def full() -> Selector:
 
 def successive_elimination(
     keep: float = 0.0625,
-    every: int = 5,
+    every: int = 10,
     explore: float = 0.5,
     equal: str = "evaluations",
     by: str = "saliency",

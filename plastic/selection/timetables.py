@@ -113,7 +113,7 @@ class Elimination(Timing):
     """
 
     keep: float = 0.0625
-    every: int = 5
+    every: int = 10
     explore: float = 0.5
     equal: str = "evaluations"
 
