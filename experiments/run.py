@@ -140,7 +140,9 @@ def run_id(config: DictConfig) -> str:
     identity = {key: value for key, value in plain.items() if not is_execution(key)}
     text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
     code = hashlib.sha256(text.encode()).hexdigest()[:10]
-    return f"{choice(config.dataset)}-{choice(config.policy)}-s{config.seed}-{code}"
+    selection = choice(config.selection)
+    what = choice(config.policy) if selection == "full" else selection
+    return f"{choice(config.dataset)}-{what}-s{config.seed}-{code}"
 
 
 def run_row(config: DictConfig) -> dict[str, Any]:

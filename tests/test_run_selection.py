@@ -28,6 +28,7 @@ def test_every_selection_runs(do, name):
     folder = do(*STATIC, *QUARTER, f"selection={name}", "dtype=float64")
     tables, row = tables_of(folder), the_row(folder)
     assert (row["status"], row["selection"]) == ("complete", name)
+    assert folder.name.startswith(f"wine-{name}-s0-")
     ends = 13 + 3
     assert row["n_neurons"] == ends + 32 + 16
     assert row["n_active"] == ends + 8 + 4

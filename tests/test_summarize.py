@@ -46,6 +46,18 @@ def test_selections_are_summarized_with_what_is_computed(selections):
     }  # fmt: skip
 
 
+def test_selections_are_compared_with_one_of_them(selections, command):
+    ended = command(
+        "compare", str(selections), "--by", "selection", "--baseline", "full", cwd="."
+    )
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert any(
+        line.split() == ["minus", "full", "final", "p", "(Holm)", "pairs"] for line in lines
+    )
+    assert "Differences are to full." in lines
+
+
 def test_the_program_writes_one_table_of_several_studies(selections, tmp_path, capsys):
     arguments = [str(selections), str(selections), "--by", "selection"]
     assert main([*arguments, "--csv", str(tmp_path / "summary.csv")]) == 0

@@ -16,8 +16,9 @@ from omegaconf import DictConfig
 
 from experiments.choices import build
 from experiments.config import config_folder
-from experiments.run import make_network, paid_steps
+from experiments.run import make_network
 from plastic.errors import PlasticError
+from plastic.selection import paid_steps
 from plastic.training import Streams, train
 
 SELECTIONS = (
