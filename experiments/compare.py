@@ -45,7 +45,9 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     try:
         results = load_results(arguments.folder)
-        frame = compare(results, baseline=arguments.baseline, metric=arguments.metric)
+        frame = compare(
+            results, baseline=arguments.baseline, by=arguments.by, metric=arguments.metric
+        )
         if arguments.csv:
             frame.to_csv(arguments.csv, index=False)
     except (PlasticError, OSError) as error:
@@ -74,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Compare the policies of a sweep: final test score first, paired by seed.",
     )
     parser.add_argument("folder", type=Path, help="a folder of runs, such as results/demo")
-    parser.add_argument("--baseline", help="the policy to compare with (default: static)")
+    parser.add_argument("--baseline", help="what to compare with (default: static)")
+    parser.add_argument(
+        "--by", default="policy", help="the group whose choices are compared (default: policy)"
+    )
     parser.add_argument(
         "--metric", default="final_test_score", help="a score or loss of the run table"
     )

@@ -18,7 +18,8 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from plastic.errors import InvalidParameter, check_count, check_range
 
 GROUPS = (
-    "dataset", "wiring", "policy", "optimizer", "schedule", "plasticity", "constraints",
+    "dataset", "wiring", "policy", "selection", "optimizer", "schedule", "plasticity",
+    "constraints",
 )  # fmt: skip
 
 
@@ -49,7 +50,8 @@ class RunConfig:
     seed : int
         Of all random streams.
     steps : int
-        Training mini-batches.
+        Training mini-batches; an elimination (see conf/selection/) takes fewer, as many as
+        its budget pays for.
     density : float
         Connections at the end, as a fraction of those that the wiring could hold; in (0, 1].
     batch_size : int
@@ -60,7 +62,7 @@ class RunConfig:
         What computes; threads change nothing but the time it takes.
     biases : bool
         Whether neurons have a learned bias.
-    dataset, wiring, policy, optimizer, schedule, plasticity, constraints : dict
+    dataset, wiring, policy, selection, optimizer, schedule, plasticity, constraints : dict
         A choice from conf/<group>/ each, with its parameters.
     """
 
@@ -78,6 +80,7 @@ class RunConfig:
     dataset: dict[str, Any] = field(default_factory=dict)
     wiring: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] = field(default_factory=dict)
+    selection: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
     plasticity: dict[str, Any] = field(default_factory=dict)

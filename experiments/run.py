@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plastic.datasets import Dataset
     from plastic.engine import Network
     from plastic.policies import Policy
+    from plastic.selection import Selector
     from plastic.topology import Constraints, Topology
     from plastic.training import Rows, Streams
 
@@ -74,19 +75,22 @@ def run(config: DictConfig) -> Path:
     plasticity = build(config, "plasticity")
     # not before: --help and wrong command lines are answered without the second these take
     from plastic.records import Recorder
+    from plastic.selection import check_unedited, paid_steps
     from plastic.training import Streams, train
 
     streams = Streams.of(config.seed)
     dataset: Dataset = build(config, "dataset", rng=streams.split)
     network = make_network(config, dataset, policy, streams)
+    n_steps = paid_steps(network, config.steps)
+    check_unedited(network, policy.steps(n_steps).tolist())
     network.prepare(config.batch_size)
     folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
-        n_steps=config.steps, batch_size=config.batch_size,
+        n_steps=n_steps, batch_size=config.batch_size,
         evaluate_every=config.evaluate_every, plasticity=plasticity,
     )  # fmt: skip
-    progress = Progress(folder.name, config.steps)
+    progress = Progress(folder.name, n_steps)
     with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
         recorder.finish(metric=dataset.metric)
         summary = Summary(network.topology.n_possible)
@@ -108,6 +112,7 @@ def make_network(
 ) -> Network:
     """The network that a run begins with."""
     from plastic.engine import Network  # as in `run`
+    from plastic.selection import Selected
 
     topology = build(
         config,
@@ -119,13 +124,22 @@ def make_network(
         output_activation=dataset.output_activation,
     )
     constrain(topology, build(config, "constraints"), streams.wiring)
-    network = Network(
+    options = {
+        "engine": config.engine.value,
+        "dtype": config.dtype.value,
+        "biases": config.biases,
+        "threads": config.threads,
+    }
+    selector: Selector = build(config, "selection")
+    if not selector.selects:
+        return Network(topology, dataset.loss, **options).initialize(streams.weights)
+    network = Selected(
         topology,
         dataset.loss,
-        engine=config.engine.value,
-        dtype=config.dtype.value,
-        biases=config.biases,
-        threads=config.threads,
+        selector=selector,
+        n_steps=config.steps,
+        rng=streams.selection,
+        **options,
     )
     return network.initialize(streams.weights)
 
@@ -161,7 +175,9 @@ def run_id(config: DictConfig) -> str:
     identity = {key: value for key, value in plain.items() if not is_execution(key)}
     text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
     code = hashlib.sha256(text.encode()).hexdigest()[:10]
-    return f"{choice(config.dataset)}-{choice(config.policy)}-s{config.seed}-{code}"
+    selection = choice(config.selection)
+    what = choice(config.policy) if selection == "full" else selection
+    return f"{choice(config.dataset)}-{what}-s{config.seed}-{code}"
 
 
 def run_row(config: DictConfig) -> dict[str, Any]:
@@ -204,6 +220,7 @@ class Summary:
         values |= {
             "best_test_score": max(best, values["final_test_score"]),
             "n_neurons": columns["n_neurons"],
+            "n_active": columns["n_active"],
             "n_connections": columns["n_connections"],
             "final_density": columns["density"],
             "train_flops": columns["train_flops"],

@@ -110,6 +110,8 @@ CONVERGENCE = (
     Column("loss", "float64", "loss", "Mean loss over the split."),
     Column("score", "float64", "", "Accuracy in [0, 1] or R2; `metric` in the run table says."),
     Column("n_neurons", "int64", "neurons", "Neurons in the network, inputs and outputs too."),
+    Column("n_active", "int64", "neurons", "Neurons that are computed, inputs and outputs too: "
+           "all but those that a selection leaves out.", -1),
     Column("n_connections", "int64", "connections", "Connections in the network."),
     Column("density", "float64", "", "Connections over those that the wiring could hold."),
     Column("train_flops", "int64", "FLOP", "Spent on training so far, lost trials counted."),
@@ -168,6 +170,7 @@ RUN_IDENTITY = (
     Column("policy", "str", "", "Name of the policy.", ""),
     Column("optimizer", "str", "", "Name of the optimizer.", ""),
     Column("schedule", "str", "", "Name of the learning-rate schedule.", ""),
+    Column("selection", "str", "", "Name of the selection of neurons.", ""),
     Column("density", "float64", "", "Density that was asked for.", NAN),
     Column("seed", "int64", "", "Seed of all random streams of the run.", 0),
     Column("version", "str", "", "Version of plastic.", ""),
@@ -189,6 +192,8 @@ RUN_FINDINGS = (
     Column("final_reward_loss", "float64", "loss", "Loss at the end, reward split.", NAN),
     Column("final_test_loss", "float64", "loss", "Loss at the end, test split.", NAN),
     Column("n_neurons", "int64", "neurons", "Neurons at the end, inputs and outputs too.", 0),
+    Column("n_active", "int64", "neurons", "Neurons computed at the end, inputs and outputs "
+           "too.", 0),
     Column("n_connections", "int64", "connections", "Connections at the end.", 0),
     Column("final_density", "float64", "", "Connections at the end over those that the wiring "
            "could hold.", NAN),

@@ -35,6 +35,7 @@ def evaluation(network: Network, dataset: Dataset) -> dict[str, Any]:
         "loss": losses,
         "score": scores,
         "n_neurons": topology.n_neurons,
+        "n_active": network.computed.n_neurons,
         "n_connections": topology.n_connections,
         "density": topology.density,
         **_truth(network, dataset),
@@ -43,7 +44,7 @@ def evaluation(network: Network, dataset: Dataset) -> dict[str, Any]:
 
 def _truth(network: Network, dataset: Dataset) -> dict[str, float]:
     """How much of a known truth the wiring has found; nothing where it is not known."""
-    truth, structure = dataset.truth, network.topology.structure
+    truth, structure = dataset.truth, network.computed
     if truth is None:
         return {}
     first = structure.kinds[structure.sources] == Kind.INPUT

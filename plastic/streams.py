@@ -24,6 +24,7 @@ class Streams:
     weights: Generator
     batches: Generator
     policy: Generator
+    selection: Generator
     plasticity: Generator  # new streams come last, so that the others stay what they were
 
     @classmethod
@@ -37,7 +38,7 @@ class Streams:
         True
         """
         check_count("seed", seed, low=0)
-        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(6)))
+        return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(7)))
 
 
 class Batches:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.costs import step_flops
 from plastic.datasets import Dataset
 from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
@@ -23,6 +22,7 @@ from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
 from plastic.evaluation import evaluation
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
+from plastic.selection import Selected, check_unedited, learning_flops
 from plastic.signals import NetworkView
 from plastic.streams import Batches, Streams
 from plastic.topology import Journal, Kind, Snapshot, Topology
@@ -127,6 +127,7 @@ class Training:
         for step in [step for step in (*due, self.n_steps) if self.step < step <= until]:
             self.learn_until(step)
             yield self.evaluate()
+            yield from self.selection()
         self.learn_until(until)
 
     def learn_until(self, step: int) -> None:
@@ -136,7 +137,6 @@ class Training:
         network, train, at = self.network, self.dataset.train, self.step
         with self.clock():
             rows = self.batches.take(step - at)
-            cost = step_flops(network.topology.structure, self.batches.size)
             self.losses[at:step] = network.learn(
                 train.X,
                 train.y,
@@ -145,7 +145,7 @@ class Training:
                 rates=self.rates(np.arange(at, step)),
                 statistics=self.policy.statistics,
             )
-            self.ledger.flops += cost * len(rows)
+            self.ledger.flops += learning_flops(network, self.batches.size, len(rows))
 
     def rates(self, steps: NDArray[np.integer]) -> Array:
         """Learning rate of these steps."""
@@ -295,6 +295,12 @@ class Training:
         }
         return Rows("convergence", columns | evaluation(self.network, self.dataset))
 
+    def selection(self) -> Iterator[Rows]:
+        """What is believed of the neurons that are computed, where they are selected."""
+        if isinstance(self.network, Selected) and self.network.selecting:
+            arms = self.network.arms()
+            yield Rows("arms", {"step": self.network.topology.step, **arms})
+
 
 def train(
     network: Network,
@@ -341,7 +347,8 @@ def train(
     Raises
     ------
     InvalidParameter
-        If a count is below 1, or the network has learned for `n_steps` already.
+        If a count is below 1, the network has learned for `n_steps` already, or the policy
+        would edit while neurons are being selected.
     Diverged
         If the loss is no longer a finite, bounded number.
     """
@@ -360,6 +367,7 @@ def train(
     )  # fmt: skip
     journal = Journal(network.topology, remember=0)
     asked = sorted({n for n in map(int, policy.steps(n_steps)) if done < n < n_steps})
+    check_unedited(network, asked)
     yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
     yield training.evaluate()
     for step, following in pairwise([*asked, n_steps]):

@@ -34,6 +34,14 @@ GIVEN = {
 
 OURS = {("optimizer", "sgd", "weight_decay"), ("policy", "thompson_mean", "sampling")}
 OURS |= {("policy", "thompson_uniform", "sampling")}
+OURS |= {
+    ("selection", f"successive_elimination_{name}", key)
+    for name, key in (
+        ("mean", "sampling"), ("uniform", "sampling"), ("taylor", "by"),
+        ("magnitude", "by"), ("steps", "equal"),
+    )
+}  # fmt: skip
+OURS |= {("selection", "resampling_mean", "sampling"), ("selection", "fixed", "until")}
 """Where a configuration means to differ from the default of its target."""
 
 every_choice = pytest.mark.parametrize(("group", "name"), CHOICES)
@@ -107,17 +115,18 @@ def test_an_experiment_is_a_study_of_its_own_name(name, config_of):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_sweeps_over_what_there_is(name, config_of):
     node = OmegaConf.load(FOLDER / "experiment" / f"{name}.yaml")
-    for key, values in node.hydra.sweeper.params.items():
+    params = node.get("hydra", {"sweeper": {"params": {}}})["sweeper"]["params"]
+    for key, values in params.items():
         assert key in RunConfig.__dataclass_fields__
         if key in GROUPS:
-            assert set(str(values).split(",")) <= set(in_groups(key))
+            assert {name.strip() for name in str(values).split(",")} <= set(in_groups(key))
 
 
 def test_the_root_says_what_runs_by_default(config_of):
     config = config_of()
     chosen = [config[group].name for group in GROUPS]
     assert chosen == [
-        "digits", "erk", "thompson", "sgd", "cosine", "always", "unlimited",
+        "digits", "erk", "thompson", "full", "sgd", "cosine", "always", "unlimited",
     ]  # fmt: skip
     assert {key for key in config if key not in GROUPS} == (
         set(RunConfig.__dataclass_fields__) - set(GROUPS)

@@ -35,6 +35,7 @@ FLOORS = {
     "plastic/policies": 4,
     "plastic/streams": 0.2,
     "plastic/evaluation": 4,
+    "plastic/selection": 4,
     "plastic/training": 5,
     "plastic/checks": 6,
     "plastic/records": 6,

@@ -51,13 +51,13 @@ def test_a_batch_is_cut_down_to_the_samples_there_are():
 
 
 def test_streams_are_reproducible_and_independent():
-    names = ("split", "wiring", "weights", "batches", "policy")
+    names = ("split", "wiring", "weights", "batches", "policy", "selection")
     one, other = Streams.of(7), Streams.of(7)
     one.policy.random(1000)
     drawn = {name: getattr(one, name).random() for name in names}
     again = {name: getattr(other, name).random() for name in names}
     assert [name for name in names if drawn[name] != again[name]] == ["policy"]
-    assert len(set(again.values())) == 5
+    assert len(set(again.values())) == 6
     with pytest.raises(InvalidParameter, match="seed must be a whole number of at least 0"):
         Streams.of(-1)
 

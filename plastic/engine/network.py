@@ -27,7 +27,7 @@ from plastic.engine.statistics import Statistics
 from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
 from plastic.losses import check_pair, loss_value
 from plastic.nodes import Neuron, Node, OnlyValueNode, topological_order
-from plastic.topology import Snapshot, Topology
+from plastic.topology import Snapshot, Structure, Topology
 
 Array = NDArray[Any]
 
@@ -118,6 +118,11 @@ class Network:
     def biases(self) -> Array:
         """Bias of each neuron, shape (n_neurons,); may be written to."""
         return self.topology.neuron_columns["bias"]
+
+    @property
+    def computed(self) -> Structure:
+        """The neurons and connections that are computed: all of them."""
+        return self.topology.structure
 
     def initialize(self, rng: Generator) -> Network:
         r"""Draw the weights; biases become 0.

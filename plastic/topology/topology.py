@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from plastic.topology.columns import Columns
 from plastic.topology.constraints import Constraints
 from plastic.topology.draft import Blocks, State, apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
-from plastic.topology.rebuild import insert_neurons
+from plastic.topology.rebuild import Gather, insert_neurons, keep_neurons
 from plastic.topology.structure import Kind, Structure
 
 
@@ -227,6 +228,54 @@ class Topology:
             next_connection=max(now.next_connection, then.next_connection),
         )
         self.step = snapshot.step
+
+    def part(self, keep: NDArray[np.bool_]) -> tuple[Topology, Gather, Gather]:
+        """A topology of its own that holds some of the neurons, and what connects them.
+
+        Ids stay; columns are copied, so that what happens to the one is not seen in the other.
+
+        Parameters
+        ----------
+        keep : bool array, shape (n_neurons,)
+            Which neurons, by slot; all inputs and outputs must be among them.
+
+        Returns
+        -------
+        part : Topology
+        neurons, connections : int arrays
+            Where its slots and positions are in this topology: a column of the part is
+            ``column[neurons]`` or ``column[connections]`` of the whole.
+
+        Raises
+        ------
+        InvalidNetwork
+            If an input or an output is left out.
+
+        Examples
+        --------
+        >>> from plastic.edits import AddNeurons, Connect
+        >>> topology = Topology(1, 1)
+        >>> undo = topology.apply(AddNeurons(2), Connect([0, 0, 2, 3], [2, 3, 1, 1]))
+        >>> part, neurons, connections = topology.part(np.array([True, True, False, True]))
+        >>> list(part.graph.edges), connections
+        ([(0, 3), (3, 1)], array([1, 3]))
+        """
+        state = self._state
+        out = np.flatnonzero(~keep & (state.structure.kinds != Kind.HIDDEN))
+        if len(out):
+            left = state.structure.neuron_ids[out[0]]
+            raise InvalidNetwork(f"a part keeps all inputs and outputs, but lacks {left}")
+        structure, neurons, connections = keep_neurons(state.structure, keep)
+        part = copy(self)
+        part._births = dict(self._births)
+        part._state = State(
+            structure,
+            state.neurons.removed(neurons),
+            state.connections.removed(connections),
+            state.next_neuron,
+            state.next_connection,
+        )
+        return part, neurons, connections
 
     @property
     def structure(self) -> Structure:
