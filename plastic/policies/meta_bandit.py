@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, final
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from plastic.bandits import SAMPLINGS, draw
+from plastic.bandits import GaussianThompson
 from plastic.engine import Statistics
-from plastic.errors import InvalidParameter, check_in, check_range
+from plastic.errors import InvalidParameter
 from plastic.policies.base import Outcome, Policy, Proposal, stack_arms
-from plastic.policies.memory import Array, State, gather, hand_out, take, take_first
+from plastic.policies.memory import Array, State, gather, hand_out, take_first
 from plastic.policies.parts import UpdateSchedule, together
 from plastic.signals import NetworkView
 
@@ -42,7 +42,7 @@ class MetaBandit(Policy):
         Whether arms are sampled from their posteriors, taken at their posterior means, or
         drawn by lot; the last two are the controls.
     discount : float
-        What is left of old rewards at each update, in [0, 1].
+        What is left of old rewards at each update, in (0, 1].
 
     Raises
     ------
@@ -61,11 +61,10 @@ class MetaBandit(Policy):
     _trend: Array = field(default_factory=lambda: np.zeros(3), init=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_in("sampling", self.sampling, SAMPLINGS)
         self._schedule = UpdateSchedule(self.every, self.until)
         if not self.arms:
             raise InvalidParameter("arms must hold at least one policy")
-        self._bandit = GaussianArms(len(self.arms), self.sampling, self.discount)
+        self._bandit = GaussianThompson(discount=self.discount, sampling=self.sampling)
         self._pulls = np.zeros(len(self.arms), np.int64)
 
     @property
@@ -98,8 +97,8 @@ class MetaBandit(Policy):
     def propose(self, view: NetworkView, rng: Generator) -> Proposal:
         """What the chosen arm proposes."""
         n, last, names = len(self.arms), self._chosen, list(self.arms)
-        mean, std = self._bandit.posterior()
         (self._chosen,) = self._bandit.select(np.arange(n), rng).tolist()
+        mean, std = self._bandit.posterior(np.arange(n))
         self._pulls[self._chosen] += 1
         proposal = self.arms[names[self._chosen]].propose(view, rng)
         rows = {
@@ -107,7 +106,7 @@ class MetaBandit(Policy):
             "pulls": self._pulls.copy(),
             "posterior_mean": mean,
             "posterior_std": std,
-            "sampled": self._bandit.drawn,
+            "sampled": np.full(n, np.nan),  # the bandit keeps its draws to itself
             "reward": np.where(np.arange(n) == last, self._trend[2], np.nan),
         }
         return Proposal(proposal.edits, stack_arms([rows, proposal.arms]))
@@ -143,51 +142,3 @@ class MetaBandit(Policy):
         return {"bandit": self._bandit} | {
             f"arm:{name}": arm for name, arm in self.arms.items()
         }
-
-
-@dataclass
-class GaussianArms:
-    r"""Discounted Gaussian rewards of unit variance; with the interface of a bandit.
-
-    Parameters
-    ----------
-    n_arms : int
-    sampling : {"thompson", "mean", "uniform"}
-    discount : float
-        What is left of old rewards at each update, in [0, 1].
-    """
-
-    n_arms: int
-    sampling: str = "thompson"
-    discount: float = 0.95
-    _count: Array = field(init=False, repr=False)
-    _sum: Array = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_range("discount", self.discount, 0, 1)
-        self._count, self._sum = np.zeros(self.n_arms), np.zeros(self.n_arms)
-        self.drawn = np.full(self.n_arms, np.nan)
-
-    def posterior(self) -> tuple[Array, Array]:
-        """Mean and standard deviation of each arm."""
-        return self._sum / (self._count + 1), 1 / np.sqrt(self._count + 1)
-
-    def select(self, arms: NDArray[np.integer], rng: Generator, count: int = 1) -> Array:
-        """The arms with the highest draws; ties are broken at random."""
-        self.drawn = draw(self.sampling, *self.posterior(), rng)
-        return arms[np.lexsort((rng.random(len(arms)), -self.drawn[arms]))[:count]]
-
-    def update(self, arms: Sequence[int], rewards: Sequence[float]) -> None:
-        """Take rewards in; all earlier ones fade."""
-        self._count *= self.discount
-        self._sum *= self.discount
-        np.add.at(self._count, arms, 1)
-        np.add.at(self._sum, arms, rewards)
-
-    def state(self) -> State:
-        """Counts and sums."""
-        return {"count": self._count.copy(), "sum": self._sum.copy()}
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        """Counts and sums as they were."""
-        self._count, self._sum = take(state, ["count", "sum"])
