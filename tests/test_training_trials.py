@@ -212,7 +212,7 @@ class Blows(Tries):
 
     def propose(self, view, rng):
         _, grown = super().propose(view, rng).edits
-        columns = {"weight": np.array([1e30])}
+        columns = {"weight": np.array([3e38])}
         grown = Connect(grown.sources, grown.targets, columns=columns, reason="blow")
         return Proposal([grown], {}, 15)
 
