@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import (
     PAIRS,
@@ -72,6 +72,7 @@ def test_both_compute_the_same(output, loss, dtype):
         np.testing.assert_allclose(one, other, atol=tolerance)
 
 
+@settings(deadline=None)
 @given(
     n_sources=st.integers(0, 40),
     batch_size=st.integers(1, 70),

@@ -7,7 +7,7 @@ from math import cos, factorial, log, pi
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
@@ -103,12 +103,14 @@ def test_near_the_true_value_at_every_exponent(name, dtype):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=64))
 def test_near_the_true_value_in_double_precision(name, x):
     check_near(name, np.array(x))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=64))
 def test_near_the_true_value_in_single_precision(name, x):
     check_near(name, np.array(x, np.float32))
