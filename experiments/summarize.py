@@ -1,4 +1,4 @@
-"""Write the table of a study: ``python -m experiments.summarize results/growth``."""
+"""Write the table of a study: ``python -m experiments.summarize results/growth ...``."""
 
 from __future__ import annotations
 
@@ -7,27 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from plastic.analysis import load_results, summarize
+from plastic.analysis import write_study
 from plastic.errors import PlasticError
-
-RUN_COLUMNS = (
-    "dataset",
-    "density",
-    "policy",
-    "wiring.hidden",
-    "policy.sampling",
-    "seed",
-    "final_test_score",
-    "best_test_score",
-    "final_reward_score",
-    "n_neurons",
-    "n_connections",
-    "train_flops",
-    "candidate_gradients",
-    "candidate_fraction",
-    "n_edits",
-)
-"""What is kept of each run, where the study has it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,18 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m experiments.summarize",
         description="Summarize a study: summary.csv has a row a policy, runs.csv one a run.",
     )
-    parser.add_argument("folder", type=Path, help="a folder of runs, such as results/growth")
-    parser.add_argument("--to", type=Path, help="where to write them (default: the folder)")
+    parser.add_argument("folders", type=Path, nargs="+", help="studies, as results/growth")
+    parser.add_argument("--by", default="policy", help="the group whose choices are compared")
+    parser.add_argument("--to", type=Path, help="where to write them (default: first folder)")
     arguments = parser.parse_args(argv)
-    target = arguments.to or arguments.folder
+    target = arguments.to or arguments.folders[0]
     try:
-        results = load_results(arguments.folder)
-        table, runs = summarize(results), results.complete
-        target.mkdir(parents=True, exist_ok=True)
-        table.to_csv(target / "summary.csv", index=False)
-        kept = runs[[name for name in RUN_COLUMNS if name in runs]]
-        order = [name for name in ("dataset", "density", "policy", "seed") if name in kept]
-        kept.sort_values(order, kind="stable").to_csv(target / "runs.csv", index=False)
+        table = write_study(arguments.folders, target, by=arguments.by)
     except (PlasticError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,7 +4,7 @@ from plastic.analysis.compare import compare, summary
 from plastic.analysis.rendering import format_comparison, to_markdown
 from plastic.analysis.results import Results, load_results
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
-from plastic.analysis.studies import STUDY_COLUMNS, summarize
+from plastic.analysis.studies import STUDY_COLUMNS, summarize, write_study
 
 __all__ = [
     "STUDY_COLUMNS",
@@ -18,4 +18,5 @@ __all__ = [
     "summarize",
     "summary",
     "to_markdown",
+    "write_study",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import pandas as pd
 
-from plastic.analysis.compare import setting_columns, summary
-from plastic.analysis.results import Results
+from plastic.analysis.compare import compare, setting_columns
+from plastic.analysis.results import Results, load_results
 
 STUDY_COLUMNS = (
     "dataset",
@@ -25,7 +28,34 @@ STUDY_COLUMNS = (
 )
 
 
-def summarize(results: Results, *, metric: str = "final_test_score") -> pd.DataFrame:
+RUN_COLUMNS = (
+    "dataset",
+    "density",
+    "policy",
+    "selection",
+    "wiring.hidden",
+    "policy.sampling",
+    "seed",
+    "final_test_score",
+    "best_test_score",
+    "final_reward_score",
+    "n_neurons",
+    "n_active",
+    "n_connections",
+    "train_flops",
+    "candidate_gradients",
+    "candidate_fraction",
+    "n_edits",
+)
+"""What is kept of each run, where the study has it."""
+
+ORDER = ("dataset", "density", "policy", "selection", "seed")
+"""What the runs are sorted by."""
+
+
+def summarize(
+    results: Results, *, metric: str = "final_test_score", by: str = "policy"
+) -> pd.DataFrame:
     """A study in one table that has the same columns whatever was swept.
 
     Settings beside dataset and density in which the runs of a policy differ are told in its
@@ -36,34 +66,70 @@ def summarize(results: Results, *, metric: str = "final_test_score") -> pd.DataF
     results : Results
     metric : str
         The score or loss that is summarized, a column of the run table.
+    by : str
+        The group whose choices are compared; they appear in the column ``policy``.
 
     Returns
     -------
     DataFrame
         The columns `STUDY_COLUMNS`: means over seeds, with Student's interval at 95% for
-        ``mean``; ``sampling`` is empty for policies that have none.
+        ``mean``; ``sampling`` is empty for choices that have none.  By selection there is
+        ``n_active`` behind them, the neurons that were computed in the end.
     """
-    frame = summary(results, metric=metric)
-    settings = [n for n in setting_columns(results.runs) if n not in ("dataset", "density")]
-    names = frame["policy"].astype(object)
-    for _, members in frame.groupby(["dataset", "policy"], sort=False):
+    frame, runs = compare(results, metric=metric, by=by), results.complete
+    settings = [n for n in setting_columns(results.runs, by) if n not in ("dataset", "density")]
+    names = frame[by].astype(object)
+    for _, members in frame.groupby(["dataset", by], sort=False):
         for setting in settings:
             if len(members[setting].unique()) > 1:
                 values = members[setting].astype("str")
                 names[members.index] += f" {setting.rpartition('.')[2]}=" + values
-    frame = frame.assign(policy=names, sampling=_samplings(results, frame["policy"]))
-    return frame[list(STUDY_COLUMNS)].reset_index(drop=True)
+    columns = [*STUDY_COLUMNS]
+    frame = frame.assign(sampling=_samplings(results, frame[by], by))
+    if by == "selection":
+        frame["n_active"] = frame[by].map(runs.groupby(by)["n_active"].mean())
+        columns.append("n_active")
+    return frame.assign(policy=names)[columns].reset_index(drop=True)
 
 
-def _samplings(results: Results, policies: pd.Series) -> list[str]:
-    """How each policy samples; where it was swept over, its name says it."""
-    runs = results.runs
-    if "policy.sampling" not in runs:
-        return [""] * len(policies)
+def _samplings(results: Results, choices: pd.Series, by: str) -> list[str]:
+    """How each choice samples; where it was swept over, its name says it."""
+    runs, column = results.runs, f"{by}.sampling"
+    if column not in runs:
+        return [""] * len(choices)
     found = []
-    for policy in policies:
-        name, *parameters = policy.split(" ")
+    for choice in choices:
+        name, *parameters = choice.split(" ")
         swept = [p.removeprefix("sampling=") for p in parameters if p.startswith("sampling=")]
-        held = runs.loc[runs["policy"] == name, "policy.sampling"].dropna().unique().tolist()
+        held = runs.loc[runs[by] == name, column].dropna().unique().tolist()
         found.append(swept[0] if swept else held[0] if len(held) == 1 else "")
     return found
+
+
+def write_study(
+    folders: Sequence[Path | str], target: Path | str, *, by: str = "policy"
+) -> pd.DataFrame:
+    """Write summary.csv, one row a choice, and runs.csv, one a run, of some studies.
+
+    Returns
+    -------
+    DataFrame
+        What summary.csv holds: `summarize` of each study, one below the other.
+
+    Raises
+    ------
+    ResultsError
+        If there are no runs to be read.
+    InvalidParameter
+        If there is no such group.
+    """
+    target = Path(target)
+    studies = [load_results(folder) for folder in folders]
+    table = pd.concat([summarize(study, by=by) for study in studies], ignore_index=True)
+    runs = pd.concat([study.complete for study in studies], ignore_index=True)
+    kept = runs[[name for name in RUN_COLUMNS if name in runs]]
+    kept = kept.sort_values([name for name in ORDER if name in kept], kind="stable")
+    target.mkdir(parents=True, exist_ok=True)
+    table.to_csv(target / "summary.csv", index=False)
+    kept.to_csv(target / "runs.csv", index=False)
+    return table
