@@ -37,7 +37,7 @@ OURS |= {
     ("selection", f"successive_elimination_{name}", key)
     for name, key in (
         ("mean", "sampling"), ("uniform", "sampling"), ("taylor", "by"),
-        ("magnitude", "by"), ("steps", "equal"),
+        ("steps", "equal"),
     )
 }  # fmt: skip
 OURS |= {("selection", "resampling_mean", "sampling"), ("selection", "fixed", "until")}

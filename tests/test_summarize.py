@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from experiments.summarize import COLUMNS, main, summarize
-from plastic.analysis import compare, load_results
+from experiments.run import run
+from experiments.summarize import main
+from plastic.analysis import compare, load_results, summarize
+from plastic.analysis.summaries import COLUMNS
 
 
 @pytest.fixture(scope="module")
 def selections(config_of, tmp_path_factory):
-    from experiments.run import run
-
     folder = tmp_path_factory.mktemp("selections")
     for selection in ("full", "resampling", "resampling_mean"):
         for seed in (0, 1):
@@ -25,7 +25,7 @@ def selections(config_of, tmp_path_factory):
 
 
 def test_policies_are_summarized(demo):
-    frame = summarize(demo / "results" / "demo")
+    frame = summarize(load_results(demo / "results" / "demo"))
     assert list(frame) == list(COLUMNS)
     named = frame.set_index("policy")
     assert named["sampling"].to_dict() == {"static": "", "thompson": "thompson"}
@@ -36,7 +36,7 @@ def test_policies_are_summarized(demo):
 
 
 def test_selections_are_summarized_with_what_is_computed(selections):
-    frame = summarize(selections, by="selection").set_index("policy")
+    frame = summarize(load_results(selections), by="selection").set_index("policy")
     assert frame["sampling"].to_dict() == {
         "full": "", "resampling": "thompson", "resampling_mean": "mean"
     }  # fmt: skip
