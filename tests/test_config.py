@@ -32,13 +32,14 @@ GIVEN = {
 }
 """Arguments that the runner gives; all others must be in the file."""
 
-OURS = {("optimizer", "sgd", "weight_decay"), ("policy", "thompson_mean", "sampling")}
+OURS = {
+    ("dataset", "noisy_teacher", "task"),("optimizer", "sgd", "weight_decay"), ("policy", "thompson_mean", "sampling")}
 OURS |= {("policy", "thompson_uniform", "sampling")}
 OURS |= {
     ("selection", f"successive_elimination_{name}", key)
     for name, key in (
         ("mean", "sampling"), ("uniform", "sampling"), ("taylor", "by"),
-        ("magnitude", "by"), ("steps", "equal"),
+        ("steps", "equal"),
     )
 }  # fmt: skip
 OURS |= {("selection", "resampling_mean", "sampling"), ("selection", "fixed", "until")}
@@ -75,9 +76,11 @@ def files(tmp_path):
 
 def test_every_group_has_choices_and_every_folder_is_a_group():
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
-    assert folders == {*GROUPS, "experiment"}
+    of_regret = {"bandit", "environment", "suite"}
+    assert folders == {*GROUPS, *of_regret, "experiment"}
     assert {group for group, _ in CHOICES} == set(GROUPS)
-    assert {path.name for path in FOLDER.glob("*.*")} == {"config.yaml"}
+    roots = {"config.yaml", "masks.yaml", "regret.yaml"}
+    assert {path.name for path in FOLDER.glob("*.*")} == roots
 
 
 @every_choice

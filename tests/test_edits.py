@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from plastic.activations import softmax, tanh
+from plastic.activations import BY_CODE, softmax, tanh
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
 from plastic.errors import InvalidEdit, InvalidParameter
 
@@ -88,7 +88,7 @@ def test_codes_and_groups_are_whole_numbers(name, value):
 def test_the_activation_must_exist():
     with pytest.raises(InvalidParameter, match=r"activation must be one of .* got 'step'"):
         AddNeurons(1, activation="step")
-    unknown = softmax.code + 1
+    unknown = max(BY_CODE) + 1
     with pytest.raises(InvalidEdit, match=f"there is no activation of code {unknown}"):
         AddNeurons(2, activation=[0, unknown])
 

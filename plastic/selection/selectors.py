@@ -89,19 +89,28 @@ def successive_elimination(
     ----------
     keep, every, explore, equal
         See `Elimination`.
-    by : {"saliency", "taylor", "magnitude"}
-        What they are ranked by: one of the measures of `plastic.selection.relevance`, or the
-        size of their weights, which is the control that measures no relevance.
     sampling : {"thompson", "mean", "uniform"}
         What becomes of the posterior of the relevance; see `plastic.bandits.draw`.
-    discount, rescale
+    by, discount, rescale
         See `Selector`.
     """
-    check_in("by", by, (*MEASURES, "magnitude"))
     timing = Elimination(keep, every, explore, equal)
-    if by == "magnitude":
-        return Selector(timing, Magnitude(), discount=discount, rescale=rescale)
     return Selector(timing, Relevance(sampling), by, discount, rescale)
+
+
+def magnitude_elimination(
+    keep: float = 0.0625,
+    every: int = 10,
+    explore: float = 0.5,
+    equal: str = "evaluations",
+    rescale: bool = True,
+) -> Selector:
+    """Drop the neurons with the smallest weights bit by bit: a control that measures nothing.
+
+    Parameters are those of `successive_elimination`.
+    """
+    timing = Elimination(keep, every, explore, equal)
+    return Selector(timing, Magnitude(), rescale=rescale)
 
 
 def resampling(
