@@ -32,14 +32,21 @@ GIVEN = {
 }
 """Arguments that the runner gives; all others must be in the file."""
 
-OURS = {
-    ("dataset", "noisy_teacher", "task"),("optimizer", "sgd", "weight_decay"), ("policy", "thompson_mean", "sampling")}
+OURS = {("optimizer", "sgd", "weight_decay"), ("policy", "thompson_mean", "sampling")}
 OURS |= {("policy", "thompson_uniform", "sampling")}
 OURS |= {
     ("selection", f"successive_elimination_{name}", key)
     for name, key in (
         ("mean", "sampling"), ("uniform", "sampling"), ("taylor", "by"),
         ("steps", "equal"),
+    )
+}  # fmt: skip
+OURS |= {("policy", f"paired_trials_{name}", "sampling") for name in ("mean", "uniform")}
+OURS |= {
+    ("dataset", "noisy_teacher", key)
+    for key in (
+        "task", "n_samples", "n_inputs", "test_size", "n_hidden", "n_outputs", "noise",
+        "output_density",
     )
 }  # fmt: skip
 OURS |= {("selection", "resampling_mean", "sampling"), ("selection", "fixed", "until")}

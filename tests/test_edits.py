@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from plastic.activations import BY_CODE, softmax, tanh
+from plastic.activations import BY_CODE, tanh
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
 from plastic.errors import InvalidEdit, InvalidParameter
 
