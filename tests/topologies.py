@@ -12,7 +12,7 @@ ARRAYS = (
     "neuron_ids", "kinds", "activations", "groups", "rank",
     "indptr", "sources", "connection_ids",
 )  # fmt: skip
-DTYPES = ("int64", "int8", "int8", "int32", "int32", "int64", "int32", "int64")
+DTYPES = ("int64", "int8", "int8", "int32", "int32", "int64", "int32", "int32")
 SEEDS = (0, 1, 2)
 
 

@@ -137,7 +137,7 @@ class FastEngine:
     ) -> int:
         """As `kernels.learn`, each pass shared by threads, which hold no lock meanwhile."""
         n_steps, batch = batches.rows.shape
-        n_tiles, n_connections = len(buffers.losses), len(parameters.weights)
+        n_tiles = len(buffers.losses)
         work = _balanced(graph.indptr, self._threads)
         with ThreadPoolExecutor(self._threads) as pool:
 
@@ -146,8 +146,7 @@ class FastEngine:
                 for job in jobs:
                     job.result()
 
-            tiles, edges = _even(n_tiles, self._threads), _even(n_connections, self._threads)
-            share(kernels.refresh, edges, graph, buffers.out_weights, parameters.weights)
+            tiles = _even(n_tiles, self._threads)
             for k in range(n_steps):
                 share(
                     kernels.pass_tiles, tiles, graph, buffers, parameters,
@@ -161,14 +160,11 @@ class FastEngine:
                     kernels.update_rows, work, graph, buffers, parameters,
                     rule, watch, watching, rates[k], batch,
                 )  # fmt: skip
-                share(kernels.refresh, edges, graph, buffers.out_weights, parameters.weights)
         return n_steps
 
     def _pass(self, X: Array, Y: Array) -> tuple[Graph, Buffers]:
         graph, buffers = self._plan(len(X))
         parameters = self._parameters()
-        n_connections = len(parameters.weights)
-        kernels.refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
         data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
         rows = _locked(np.arange(len(X)), np.int64)
         kernels.pass_tiles(

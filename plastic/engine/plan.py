@@ -37,7 +37,6 @@ def plan_buffers(structure: Structure, batch_size: int, dtype: np.dtype) -> Buff
     return Buffers(
         outputs=aligned_zeros(shape, dtype),
         deltas=aligned_zeros(shape, dtype),
-        out_weights=aligned_zeros((structure.n_connections,), dtype),
         losses=np.zeros(n_tiles),
     )
 

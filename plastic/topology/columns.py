@@ -76,13 +76,16 @@ class Columns(Mapping[str, Values]):
             raise InvalidParameter(
                 f"column {name!r} must hold {self._length} values, got {len(values)}"
             )
-        self._arrays[name] = np.array(values)
+        self._arrays[name] = np.array(values, order="C")
         self._fills.setdefault(name, 0)
         return self._arrays[name]
 
     def take(self, index: NDArray[np.integer]) -> dict[str, Values]:
         """Copy some rows of every column."""
-        return {name: array[index] for name, array in self._arrays.items()}
+        gather = np.asarray(index, np.int32)
+        return {
+            name: _gathered(array, array[:0], gather) for name, array in self._arrays.items()
+        }
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
         """The columns after a removal: ``new = old[gather]``."""
@@ -113,13 +116,14 @@ class Columns(Mapping[str, Values]):
             if name not in self._arrays:
                 known = ", ".join(self._arrays) or "none"
                 raise InvalidEdit(f"there is no column {name!r}; there are: {known}")
+        index = np.asarray(gather, np.int32)
         arrays = {}
         for name, array in self._arrays.items():
-            shape = (len(newborn), *array.shape[1:])
-            fresh = np.full(shape, self._fills[name], array.dtype)
+            fresh = np.full((1, *array.shape[1:]), self._fills[name], array.dtype)
             if name in given:
-                fresh[:] = _fitting(name, given[name], fresh, newborn)
-            arrays[name] = np.concatenate([array, fresh])[gather]
+                shape = (len(newborn), *array.shape[1:])
+                fresh = _fitting(name, given[name], shape, array.dtype, newborn)
+            arrays[name] = _gathered(array, fresh, index)
         return self._with(arrays, len(gather))
 
     def _with(self, arrays: dict[str, Values], length: int) -> Columns:
@@ -128,18 +132,37 @@ class Columns(Mapping[str, Values]):
         return columns
 
 
-def _fitting(name: str, values: Values, fresh: Values, newborn: NDArray[np.bool_]) -> Values:
+def _gathered(array: Values, fresh: Values, gather: NDArray[np.int32]) -> Values:
+    """``concatenate([array, fresh])[gather]``, where a single fresh item stands for any."""
+    from plastic.topology import compiled
+
+    new = np.empty((len(gather), *array.shape[1:]), array.dtype)
+    item = array.itemsize * int(np.prod(array.shape[1:]))
+    unit = next(bytes_ for bytes_ in (8, 4, 2, 1) if item % bytes_ == 0)
+    old, fresh_, new_ = (a.reshape(-1).view(f"u{unit}") for a in (array, fresh, new))
+    compiled.gather_values(old, fresh_, int(len(fresh) > 1), item // unit, gather, new_)
+    return new
+
+
+def _fitting(
+    name: str,
+    values: Values,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    newborn: NDArray[np.bool_],
+) -> Values:
     """The values as the column holds them, checked."""
-    if values.shape != fresh.shape:
+    if values.shape != shape:
         raise InvalidEdit(
-            f"column {name!r} must be given values of shape {fresh.shape}, got {values.shape}"
+            f"column {name!r} must be given values of shape {shape}, got {values.shape}"
         )
     if values.dtype.kind not in "biuf":
         raise InvalidEdit(f"column {name!r} must be given numbers, got {values.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):  # both are caught below
-        held = values.astype(fresh.dtype)
-    finite = np.isfinite(values) & np.isfinite(held)
-    bad = values[newborn][~finite[newborn]]  # what comes back may be as it was
-    if len(bad):
-        raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
+        held = np.require(values, dtype, ["C", "W"])
+    if newborn.any():  # what comes back may be as it was
+        finite = np.isfinite(values) & np.isfinite(held)
+        bad = values[newborn][~finite[newborn]]
+        if len(bad):
+            raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
     return held

@@ -252,7 +252,7 @@ def _empty_structure() -> Structure:
         "groups": np.int32,
         "rank": np.int32,
         "sources": np.int32,
-        "connection_ids": np.int64,
+        "connection_ids": np.int32,
     }
     arrays = {name: np.zeros(0, dtype) for name, dtype in fields.items()}
     return Structure(indptr=np.zeros(1, np.int64), **arrays)

@@ -1,0 +1,456 @@
+"""The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
+
+An edit touches every connection a few times: it finds the ids that are named, copies the rows
+without what goes and with what comes, carries the columns along, and sorts what is left by
+source.  In NumPy each of these is several passes with an intermediate array each; here each
+is one loop.  Nothing in this file knows of topologies, edits or rules: a loop says that
+something is wrong, and `draft` finds out what, in NumPy, to name it.
+
+Import this module where it is used, inside the function: it brings numba, which whoever only
+asks for help or reads tables need not wait for.  All arrays must be as they come from
+`Structure` and the edits (one memory layout, read-only or not as there), since every other
+kind is compiled once more.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numba import njit
+
+log = logging.getLogger(__name__)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_ids(held, ids, low, marks, found, positions):
+    """Find which of `held` are among `ids`, by a bit for every number of their span.
+
+    Parameters
+    ----------
+    held : int array, shape (n,)
+    ids : int64 array, shape (k,)
+    low : int
+        The lowest of `ids`.
+    marks : uint64 array
+        Zeros: 64 numbers in each, from `low` to the highest id and one more at least.
+    found : uint8 array, shape (n,)
+        Will be 1 where one of `ids` is held, 0 elsewhere.
+    positions : int32 array, shape (k + 1,)
+        Will begin with the positions of those, ascending.
+
+    Returns
+    -------
+    count : int
+        How many were found.
+    twice : bool
+        Whether one of `ids` is there twice.
+    """
+    one, twice = np.uint64(1), np.uint64(0)
+    for k in range(len(ids)):
+        bit = np.uint64(ids[k] - low)
+        twice |= (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
+        marks[bit >> np.uint64(6)] |= one << (bit & np.uint64(63))
+    last = np.uint64(64 * len(marks) - 1)  # is no id's
+    count = 0
+    for p in range(len(held)):
+        bit = min(np.uint64(np.int64(held[p]) - low), last)
+        hit = (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
+        found[p] = hit
+        positions[count] = p
+        count += np.int64(hit)
+    return count, twice != 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_sparse_ids(held, ids, shift, owners, found, positions):
+    """As `find_ids`, for ids that lie far from each other, by a table of their hashes.
+
+    Parameters
+    ----------
+    shift : int
+        64 less the number of bits of a place in the table.
+    owners : int32 array, shape (2 ** (64 - shift),)
+        Zeros, twice as many as there are ids at least.
+    """
+    scatter, one, last = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(len(owners) - 1)
+    twice = False
+    for k in range(len(ids)):
+        place = (np.uint64(ids[k]) * scatter) >> np.uint64(shift)
+        while owners[place] != 0 and ids[owners[place] - 1] != ids[k]:
+            place = (place + one) & last
+        twice |= owners[place] != 0
+        owners[place] = k + 1
+    count = 0
+    for p in range(len(held)):
+        place = (np.uint64(held[p]) * scatter) >> np.uint64(shift)
+        while owners[place] != 0 and ids[owners[place] - 1] != held[p]:
+            place = (place + one) & last
+        hit = owners[place] != 0
+        found[p] = hit
+        positions[count] = p
+        count += np.int64(hit)
+    return count, twice
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, named, ends):
+    """Ends and ids of the connections at some positions, by id of the neurons.
+
+    Parameters
+    ----------
+    indptr, sources, ids, neuron_ids : int arrays
+        As in `Structure`.
+    positions : int32 array, shape (k,)
+        Ascending.
+    from_ids, to_ids, named : int64 arrays, shape (k,)
+        Will be source, target and id of each.
+    ends : bool array, shape (n_neurons,)
+        Will be set where a neuron is at one end.
+    """
+    row = 0
+    for k in range(len(positions)):
+        p = positions[k]
+        while indptr[row + 1] <= p:
+            row += 1
+        source = sources[p]
+        from_ids[k], to_ids[k], named[k] = neuron_ids[source], neuron_ids[row], ids[p]
+        ends[source] = ends[row] = True
+
+
+UNKNOWN_SOURCE, UNKNOWN_TARGET, BROKEN, AGAINST, GIVEN = 1, 2, 4, 8, 16
+"""What `check_pairs` may find, as bits."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def check_pairs(
+    neuron_ids, table, kinds, bars, groups, rank, may_join, from_ids, to_ids, ids, next_id,
+    sources, targets,
+):  # fmt: skip
+    """Slots of pairs of neurons, and whether a rule for single pairs is broken.
+
+    Parameters
+    ----------
+    neuron_ids, kinds, groups, rank : int arrays, shape (n_neurons,)
+        As in `Structure`.
+    table : int32 array
+        Slot by id less the lowest id, -1 where there is none; empty if there are no gaps.
+    bars : bool array, shape (n_neurons,)
+        Which neurons nothing may lead out of.
+    may_join : bool array, shape (n_groups, n_groups)
+        Which groups may connect, source by target; empty if any may.
+    from_ids, to_ids, ids : int64 arrays, shape (k,)
+        Ids of the neurons, and of the connections.
+    next_id : int
+        The lowest id that no connection ever had.
+    sources, targets : int32 arrays, shape (k,)
+        Will be the slots.
+
+    Returns
+    -------
+    int
+        0, or the sum of `UNKNOWN_SOURCE`, `UNKNOWN_TARGET` (there is no such neuron),
+        `BROKEN` (a rule) and `AGAINST` (the order), each if any pair is so, and `GIVEN` if
+        the ids are not as the topology gives them out: ascending, and never used before.
+    """
+    low, span = neuron_ids[0], neuron_ids[-1] - neuron_ids[0] + 1
+    any_groups, gaps = may_join.size == 0, len(table) > 0
+    state, last = 0, next_id - 1
+    for k in range(len(from_ids)):
+        if ids[k] <= last:
+            state |= GIVEN
+        last = ids[k]
+        s, t = from_ids[k] - low, to_ids[k] - low
+        known_source, known_target = 0 <= s < span, 0 <= t < span
+        if gaps:
+            s = table[s] if known_source else -1
+            t = table[t] if known_target else -1
+            known_source, known_target = s >= 0, t >= 0
+        if not (known_source and known_target):
+            state |= 0 if known_source else UNKNOWN_SOURCE
+            state |= 0 if known_target else UNKNOWN_TARGET
+            continue
+        sources[k], targets[k] = s, t
+        broken = (s == t) | (kinds[t] == 0) | bars[s]
+        if not any_groups:
+            broken |= not may_join[groups[s], groups[t]]
+        state |= (BROKEN if broken else 0) | (AGAINST if rank[s] >= rank[t] else 0)
+    return state
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sources, to_ids):
+    """Counting sort of pairs by target, stable.
+
+    Parameters
+    ----------
+    targets, sources : int32 arrays, shape (k,)
+        Slots that each pair joins.
+    ids : int64 array, shape (k,)
+    ascending : bool
+        Whether they are known to ascend.
+    by_id : int64 array, shape (k,) or (0,)
+        The order before: ``argsort(ids)``, or empty for that of the pairs themselves.
+    starts : int64 array, shape (n_neurons + 1,)
+        Will be where each row begins.
+    order, to_sources : int32 arrays, shape (k,)
+    to_ids : int64 array, shape (k,)
+        Will be the numbers of the pairs, their sources and their ids, row by row.
+
+    Returns
+    -------
+    bool
+        Whether ids ascend within each row.
+    """
+    starts[:] = 0
+    for k in range(len(targets)):
+        starts[np.uint32(targets[k]) + 1] += 1
+    for row in range(len(starts) - 1):
+        starts[row + 1] += starts[row]
+    cursors = starts.copy()
+    for k in range(len(targets)):
+        pair = by_id[k] if len(by_id) > 0 else k
+        row = np.uint32(targets[pair])
+        place = np.uint64(cursors[row])
+        order[place] = pair
+        cursors[row] = place + np.uint64(1)
+    for place in range(len(order)):
+        to_sources[place] = sources[np.uint32(order[place])]
+    for place in range(len(order)):
+        to_ids[place] = ids[np.uint32(order[place])]
+    if not ascending:
+        ascending = True
+        for row in range(len(starts) - 1):
+            for place in range(starts[row] + 1, starts[row + 1]):
+                ascending &= to_ids[place - 1] < to_ids[place]
+    return ascending
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q):
+    """Copy what lies from `start` to `stop`, to `q`; returns where it ends."""
+    n = stop - start
+    from_sources, from_ids = sources[start:stop], ids[start:stop]
+    new_sources, new_ids, origins = to_sources[q : q + n], to_ids[q : q + n], gather[q : q + n]
+    for k in range(n):
+        new_sources[k] = from_sources[k]
+    for k in range(n):
+        new_ids[k] = from_ids[k]
+    for k in range(n):
+        origins[k] = start + k
+    return q + n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def keep_rest(sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q):
+    """As `copy_rows` but for what is gone, stamping the sources; `q` may be written, too."""
+    place, one = np.uint64(q), np.uint64(1)
+    for p in range(np.uint64(start), np.uint64(stop)):
+        source, stays = sources[p], one - gone[p]
+        to_sources[place] = source
+        to_ids[place] = ids[p]
+        gather[place] = p
+        stamps[np.uint32(source)] = stamp * np.int32(stays)
+        place += stays  # without a branch, which would be mispredicted
+    return np.int64(place)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def merge_row(
+    order, new_sources, new_ids, low, high, n_old, top, q, to_sources, to_ids, gather
+):
+    """Put new connections between those of a row, ``top .. q-1``, from the back."""
+    old, free = q - 1, q + high - low
+    while high > low:
+        free -= 1
+        if old >= top and to_ids[old] > new_ids[high - 1]:
+            to_sources[free], to_ids[free] = to_sources[old], to_ids[old]
+            gather[free] = gather[old]
+            old -= 1
+        else:
+            high -= 1
+            to_sources[free], to_ids[free] = new_sources[high], new_ids[high]
+            gather[free] = n_old + order[high]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def merge_rows(
+    indptr, sources, ids, gone, lost, starts, order, new_sources, new_ids,
+    to_indptr, to_sources, to_ids, gather,
+):  # fmt: skip
+    """Rows without what goes and with what comes, each sorted by id.
+
+    Parameters
+    ----------
+    indptr, sources, ids : int arrays
+        The rows as they are, as in `Structure`.
+    gone : uint8 array, shape (n_connections,) or (0,)
+        1 for those that go; may be empty if none does.
+    lost : int32 array, shape (n_lost,)
+        Their positions, ascending.
+    starts, order, new_sources, new_ids : int arrays
+        Those that come, as `sort_by_row` lays them.
+    to_indptr : int64 array, shape (n_neurons + 1,)
+    to_sources, to_ids : int arrays, shape (n + 1,)
+        Will be the new rows, ``n = n_connections - n_lost + n_new``, and one number more.
+    gather : int32 array, shape (n + 1,)
+        Will be where each comes from: its old position, or n_connections + its number among
+        those that come.
+
+    Returns
+    -------
+    bool
+        Whether all pairs differ; if not, what has been filled is of no use.
+    """
+    n_old, differ = len(sources), True
+    stamps = np.zeros(len(indptr), np.int32)  # the last row, plus 1, that a source was seen in
+    q = j = waiting = 0  # rows that stay as they are wait, to be copied together
+    for row in range(len(indptr) - 1):
+        start, stop, stamp = indptr[row], indptr[row + 1], np.int32(row + 1)
+        low, high = starts[row], starts[row + 1]
+        whole = j == len(lost) or lost[j] >= stop
+        if whole and low == high:
+            to_indptr[row] = q + start - waiting
+            continue
+        q = copy_rows(sources, ids, waiting, start, to_sources, to_ids, gather, q)
+        to_indptr[row] = top = q
+        waiting = stop
+        if whole:
+            q = copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q)
+            for p in range(top, q):
+                stamps[np.uint32(to_sources[p])] = stamp
+        else:
+            q = keep_rest(
+                sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q
+            )
+            j += stop - start - (q - top)
+        last = to_ids[q - 1] if q > top else -1
+        behind = low == high or new_ids[low] > last  # as newborns are, whose ids are highest
+        for k in range(low, high):
+            source = np.uint32(new_sources[k])
+            differ &= stamps[source] != stamp
+            stamps[source] = stamp
+        if behind:
+            for k in range(low, high):
+                place = np.uint64(q + k - low)
+                to_sources[place], to_ids[place] = new_sources[k], new_ids[k]
+                gather[place] = n_old + order[k]
+        else:
+            merge_row(
+                order,
+                new_sources,
+                new_ids,
+                low,
+                high,
+                n_old,
+                top,
+                q,
+                to_sources,
+                to_ids,
+                gather,
+            )
+        q += high - low
+    q = copy_rows(sources, ids, waiting, n_old, to_sources, to_ids, gather, q)
+    to_indptr[-1] = q
+    return differ
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather_values(old, fresh, every, width, gather, new):
+    """``new = concatenate([old, fresh])[gather]``, in items of `width` numbers.
+
+    Parameters
+    ----------
+    old : array, shape (n_old * width,)
+    fresh : array, shape (n_new * width,) or (width,)
+    every : int
+        1, or 0 if all of the new ones are alike.
+    width : int
+    gather : int32 array, shape (n,)
+    new : array, shape (n * width,)
+        Will be filled.
+    """
+    n_old = len(old) // width
+    if width == 1:
+        for q in range(len(gather)):
+            g = gather[q]
+            new[q] = old[g] if g < n_old else fresh[(g - n_old) * every]
+        return
+    for q in range(len(gather)):
+        g = gather[q]
+        for c in range(width):
+            if g < n_old:
+                new[q * width + c] = old[g * width + c]
+            else:
+                new[q * width + c] = fresh[(g - n_old) * every * width + c]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def index_by_source(indptr, sources, starts, targets, positions):
+    """The connections by source, and by target within: a counting sort.
+
+    Parameters
+    ----------
+    indptr, sources : int arrays
+        As in `Structure`.
+    starts : int64 array, shape (n_neurons + 1,)
+        Will be where each source begins.
+    targets, positions : int32 arrays, shape (n_connections,)
+        Will be target slot and position of each: ``argsort(sources, kind="stable")``.
+    """
+    starts[:] = 0
+    for p in range(len(sources)):
+        starts[np.uint32(sources[p]) + 1] += 1
+    for source in range(len(starts) - 1):
+        starts[source + 1] += starts[source]
+    cursors = starts.copy()
+    for p in range(len(sources)):
+        source = np.uint32(sources[p])
+        place = np.uint64(cursors[source])
+        positions[place] = p
+        cursors[source] = place + np.uint64(1)
+    # scattering the targets, too, would cost twice as much as looking them up again
+    rows = np.empty(len(sources), np.int32)
+    for row in range(len(indptr) - 1):
+        rows[indptr[row] : indptr[row + 1]] = row
+    for place in range(len(positions)):
+        targets[place] = rows[np.uint32(positions[place])]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_pairs(indptr, sources, starts, order, wanted, found):
+    """Position of the connection between each pair of slots, -1 where there is none.
+
+    Parameters
+    ----------
+    indptr, sources : int arrays
+        As in `Structure`.
+    starts, order, wanted : int arrays
+        Of the pairs, as `sort_by_row` lays them: `wanted` are their sources.
+    found : int64 array, shape (k,)
+        Will be filled.
+    """
+    last = np.zeros(len(indptr), np.int32)  # position of a source, right for the row at hand
+    for row in range(len(indptr) - 1):
+        if starts[row] == starts[row + 1]:
+            continue
+        start, stop = indptr[row], indptr[row + 1]
+        for p in range(start, stop):
+            last[sources[p]] = p
+        for k in range(starts[row], starts[row + 1]):
+            source = wanted[k]
+            p = last[source]
+            there = start <= p and p < stop and sources[p] == source
+            found[order[k]] = p if there else -1
+
+
+def say_compiling(kernel, seconds):
+    """Say so where a kernel is about to be compiled, not loaded, which takes a while."""
+    cached = Path(kernel.stats.cache_path or ".").glob(f"*{kernel.__qualname__}-*.nbi")
+    if not kernel.signatures and not any(cached):
+        module = kernel.__module__.removeprefix("plastic.")
+        log.warning("compiling %s, once per machine: this takes about %s", module, seconds)
+
+
+say_compiling(merge_rows, "two seconds")
