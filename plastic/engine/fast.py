@@ -52,7 +52,7 @@ class FastEngine:
         limits = np.finfo(dtype)
         self._limits = float(limits.tiny), float(limits.eps)
         self._planned: Any = None
-        self._graph: Graph
+        self._graph: Any = None
         self._buffers: dict[int, Buffers] = {}
         _say_compiling()
 
@@ -177,8 +177,10 @@ class FastEngine:
         """The plan for the structure as it is now; made again after an edit."""
         structure = self._topology.structure
         if structure is not self._planned:
+            if self._planned is None or structure.kinds is not self._planned.kinds:
+                self._buffers = {}  # else there are the same neurons
+            self._planned = self._graph = None  # frees the old plan before a new one is made
             self._planned, self._graph = structure, plan_graph(structure)
-            self._buffers = {}
         n_tiles = -(-batch_size // LANES)
         if n_tiles not in self._buffers:
             self._buffers = {n_tiles: plan_buffers(structure, batch_size, self._dtype)}

@@ -133,7 +133,8 @@ class Network:
         fan_in = np.diff(structure.indptr)
         gain = np.where(structure.activations == relu.code, 2.0, 1.0)
         spread = np.repeat(np.sqrt(gain / np.maximum(fan_in, 1)), fan_in)
-        self.weights[:] = rng.standard_normal(structure.n_connections) * spread
+        spread *= rng.standard_normal(structure.n_connections)
+        self.weights[:] = spread
         self.biases[:] = 0
         return self
 

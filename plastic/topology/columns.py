@@ -37,7 +37,7 @@ class Columns(Mapping[str, Values]):
     def __init__(self, length: int) -> None:
         self._length = length
         self._arrays: dict[str, Values] = {}
-        self._fills: dict[str, Any] = {}
+        self._fresh: dict[str, Values] = {}  # one item of each: what newborns get
 
     def __getitem__(self, name: str) -> Values:
         return self._arrays[name]
@@ -58,7 +58,7 @@ class Columns(Mapping[str, Values]):
         """
         if name not in self._arrays:
             self._arrays[name] = np.full(self._length, fill, dtype)
-            self._fills[name] = fill
+            self._fresh[name] = np.full(1, fill, dtype)
         if self._arrays[name].dtype != dtype:
             held = self._arrays[name].dtype
             raise InvalidParameter(f"column {name!r} holds {held}, not {np.dtype(dtype)}")
@@ -76,9 +76,10 @@ class Columns(Mapping[str, Values]):
             raise InvalidParameter(
                 f"column {name!r} must hold {self._length} values, got {len(values)}"
             )
-        self._arrays[name] = np.array(values, order="C")
-        self._fills.setdefault(name, 0)
-        return self._arrays[name]
+        array = self._arrays[name] = np.array(values, order="C")
+        fill = self._fresh[name].flat[0] if name in self._fresh else 0
+        self._fresh[name] = np.full((1, *array.shape[1:]), fill, array.dtype)
+        return array
 
     def take(self, index: NDArray[np.integer]) -> dict[str, Values]:
         """Copy some rows of every column."""
@@ -119,7 +120,7 @@ class Columns(Mapping[str, Values]):
         index = np.asarray(gather, np.int32)
         arrays = {}
         for name, array in self._arrays.items():
-            fresh = np.full((1, *array.shape[1:]), self._fills[name], array.dtype)
+            fresh = self._fresh[name]
             if name in given:
                 shape = (len(newborn), *array.shape[1:])
                 fresh = _fitting(name, given[name], shape, array.dtype, newborn)
@@ -128,8 +129,12 @@ class Columns(Mapping[str, Values]):
 
     def _with(self, arrays: dict[str, Values], length: int) -> Columns:
         columns = Columns(length)
-        columns._arrays, columns._fills = arrays, dict(self._fills)
+        columns._arrays, columns._fresh = arrays, dict(self._fresh)
         return columns
+
+
+UNITS = {size: np.dtype(f"u{size}") for size in (8, 4, 2, 1)}
+"""Numbers of so many bytes: as such, values of any kind are carried without being read."""
 
 
 def _gathered(array: Values, fresh: Values, gather: NDArray[np.int32]) -> Values:
@@ -137,10 +142,16 @@ def _gathered(array: Values, fresh: Values, gather: NDArray[np.int32]) -> Values
     from plastic.topology import compiled
 
     new = np.empty((len(gather), *array.shape[1:]), array.dtype)
-    item = array.itemsize * int(np.prod(array.shape[1:]))
-    unit = next(bytes_ for bytes_ in (8, 4, 2, 1) if item % bytes_ == 0)
-    old, fresh_, new_ = (a.reshape(-1).view(f"u{unit}") for a in (array, fresh, new))
-    compiled.gather_values(old, fresh_, int(len(fresh) > 1), item // unit, gather, new_)
+    width, unit = 1, UNITS.get(array.itemsize)
+    if array.ndim == 1 and unit:
+        old, filled, fresh = array.view(unit), new.view(unit), fresh.view(unit)
+        every = int(len(fresh) > 1)
+    else:
+        item = new.itemsize * int(np.prod(new.shape[1:]))
+        size = next(size for size in UNITS if item % size == 0)
+        every, width = int(len(fresh) > 1), item // size
+        old, filled, fresh = (a.reshape(-1).view(UNITS[size]) for a in (array, new, fresh))
+    compiled.gather_values(old, fresh, every, width, gather, filled)
     return new
 
 

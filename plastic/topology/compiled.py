@@ -24,6 +24,15 @@ log = logging.getLogger(__name__)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def span_of(ids):
+    """The lowest and the highest of some int64 ids, of which there is one at least."""
+    low = high = ids[0]
+    for k in range(1, len(ids)):
+        low, high = min(low, ids[k]), max(high, ids[k])
+    return low, high
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def find_ids(held, ids, low, marks, found, positions):
     """Find which of `held` are among `ids`, by a bit for every number of their span.
 
@@ -313,7 +322,8 @@ def merge_rows(
         if whole and low == high:
             to_indptr[row] = q + start - waiting
             continue
-        q = copy_rows(sources, ids, waiting, start, to_sources, to_ids, gather, q)
+        if waiting < start:
+            q = copy_rows(sources, ids, waiting, start, to_sources, to_ids, gather, q)
         to_indptr[row] = top = q
         waiting = stop
         if whole:
@@ -454,3 +464,10 @@ def say_compiling(kernel, seconds):
 
 
 say_compiling(merge_rows, "two seconds")
+
+# The C library gives memory back to the system as soon as an array of some size is freed, and
+# the pages of the next one have to be zeroed again, which takes longer than to fill them.
+# Once it has seen a large one come and go (never touched, so never there), it keeps up to
+# 64 MiB for the next ones.
+_large = np.empty(2**25 - 2**16, np.uint8)
+del _large

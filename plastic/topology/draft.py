@@ -97,7 +97,7 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
             edit = replace(edit, ids=ids, activation=codes, group=groups)
         elif isinstance(edit, Connect):
             ids, connection = _numbered(edit.ids, connection, len(edit))
-            edit = replace(edit, ids=ids)
+            edit = edit.with_ids(ids)
         numbered.append(edit)
     return numbered
 
@@ -170,9 +170,9 @@ def _revival(state: State, cut: Cut) -> tuple[Connect, NDArray[np.bool_]]:
         structure.indptr, structure.sources, structure.connection_ids, structure.neuron_ids,
         cut.positions, sources, targets, ids, ends,
     )  # fmt: skip
-    revival = Connect(
-        locked(sources),
-        locked(targets),
+    revival = Connect.of(
+        sources=locked(sources),
+        targets=locked(targets),
         ids=locked(ids),
         columns=state.connections.take(cut.positions),
         reason="undo",
@@ -268,10 +268,10 @@ def _connect(draft: Draft, edit: Connect) -> None:
         connections=state.connections.inserted(
             gather, ids >= state.next_connection, edit.columns
         ),
-        next_connection=max(state.next_connection, int(ids.max(initial=-1)) + 1),
+        next_connection=_numbered(ids, state.next_connection, len(ids))[1],
     )
     draft.lost = NOTHING
-    draft.undo.append(Disconnect(ids, keep_stranded=True, reason="undo"))
+    draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
 
 
 def _reordered(
@@ -308,7 +308,7 @@ class _Pairs:
 
         refuse(sources == targets, "would join a neuron to itself, which closes a cycle")
         refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
-        of_softmax = structure.activations[sources] == softmax.code
+        of_softmax = structure.of_softmax[sources]
         refuse(of_softmax, "would lead out of a softmax output, which must be last")
         there = structure.positions_between(sources, targets)
         refuse((there >= 0) & ~np.isin(there, self.lost.positions), "already exists")
@@ -342,7 +342,7 @@ def _pairs(state: State, edit: Connect, lost: Cut, blocks: Blocks | None) -> _Pa
         groups, may_join = _may_join(structure, blocks)
     sources, targets = np.empty(len(edit), np.int32), np.empty(len(edit), np.int32)
     found = compiled.check_pairs(
-        neuron_ids, table, structure.kinds, structure.activations == softmax.code, groups,
+        neuron_ids, table, structure.kinds, structure.of_softmax, groups,
         structure.rank, may_join, from_ids, to_ids, edit.ids, state.next_connection,
         sources, targets,
     )  # fmt: skip
@@ -350,7 +350,7 @@ def _pairs(state: State, edit: Connect, lost: Cut, blocks: Blocks | None) -> _Pa
         structure.slots_of(from_ids)
         structure.slots_of(to_ids)
     against, given = bool(found & compiled.AGAINST), bool(found & compiled.GIVEN)
-    pairs = _Pairs(structure, lost, blocks, sources, targets, against, given)
+    pairs = _Pairs(structure, lost, blocks, locked(sources), locked(targets), against, given)
     if found & compiled.BROKEN:
         pairs.refuse()
     return pairs
@@ -360,7 +360,7 @@ def _may_join(
     structure: Structure, blocks: Blocks
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """A number for the group of each neuron, and a table of who may connect, by number."""
-    groups, n_groups = structure.groups, int(structure.groups.max()) + 1
+    groups, n_groups = structure.groups, structure.highest_group + 1
     number: Any = range(n_groups)
     if n_groups > MOST_GROUPS:
         present, place = np.unique(groups, return_inverse=True)

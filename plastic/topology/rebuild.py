@@ -7,8 +7,6 @@ aligned with the old neurons or connections: ``new = old[gather]`` after a remov
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,7 +66,7 @@ def remove_neurons(
 def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gather]:
     """Drop some connections."""
     none = np.zeros(0, np.int32)
-    return insert_connections(structure, NO_IDS, none, none, cut)
+    return insert_connections(structure, NO_IDS, none, none, cut, ascending=True)
 
 
 def insert_neurons(
@@ -155,7 +153,8 @@ def insert_connections(
 
     pairs = sort_pairs(targets, sources, ids, structure.n_neurons, ascending=ascending)
     held = structure.connection_ids
-    if held.dtype == np.int32 and id_dtype(int(ids.max(initial=-1))) == np.int64:
+    highest = (ids[-1] if ascending else ids.max()) if len(ids) else -1
+    if held.dtype == np.int32 and id_dtype(highest) == np.int64:
         held = locked(held.astype(np.int64))
     n = structure.n_connections - len(cut) + len(ids)
     indptr = np.empty_like(structure.indptr)
@@ -172,5 +171,4 @@ def insert_connections(
     to_ids = to_ids[:n]
     if to_ids.dtype == np.int64:  # the highest may have gone
         to_ids = to_ids.astype(id_dtype(int(to_ids.max(initial=-1))), copy=False)
-    larger = replace(structure, indptr=indptr, sources=to_sources[:n], connection_ids=to_ids)
-    return larger, gather[:n]
+    return structure.with_connections(indptr, to_sources[:n], to_ids), gather[:n]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.activations import softmax
 from plastic.errors import InvalidEdit
 
 IntArray = NDArray[np.integer]
@@ -108,6 +109,18 @@ class Structure:
         for array in vars(self).values():
             array.flags.writeable = False
 
+    def with_connections(
+        self, indptr: NDArray[np.int64], sources: NDArray[np.int32], ids: IntArray
+    ) -> Structure:
+        """The same neurons, with whatever is known of them, and other connections."""
+        other = object.__new__(Structure)
+        vars(other).update(vars(self))
+        vars(other).pop("out", None)
+        vars(other).update(
+            indptr=locked(indptr), sources=locked(sources), connection_ids=locked(ids)
+        )
+        return other
+
     @property
     def n_neurons(self) -> int:
         """Number of neurons, inputs and outputs included."""
@@ -150,6 +163,16 @@ class Structure:
     def outputs(self) -> NDArray[np.int32]:
         """Slots of the output neurons, by id."""
         return locked(np.flatnonzero(self.kinds == Kind.OUTPUT).astype(np.int32))
+
+    @cached_property
+    def of_softmax(self) -> NDArray[np.bool_]:
+        """Which neurons are softmax, shape (n_neurons,); nothing may lead out of them."""
+        return locked(self.activations == softmax.code)
+
+    @cached_property
+    def highest_group(self) -> int:
+        """The highest number of a group."""
+        return int(self.groups.max())
 
     @cached_property
     def slot_by_id(self) -> NDArray[np.int32] | None:
@@ -249,7 +272,7 @@ def find(held: IntArray, ids: NDArray[np.int64]) -> Cut:
         return Cut(np.zeros(0, np.int32), np.zeros(len(held), np.uint8))
     found, positions = np.empty(len(held), np.uint8), np.empty(len(ids) + 1, np.int32)
     held, ids = read_only(held), read_only(ids)
-    low, high = int(ids.min()), int(ids.max())
+    low, high = compiled.span_of(ids)
     if high - low < SPREAD * (len(held) + len(ids)):  # at most so many bits for each
         marks = np.zeros((high - low + 1) // 64 + 1, np.uint64)
         count, twice = compiled.find_ids(held, ids, low, marks, found, positions)
@@ -306,18 +329,21 @@ def sort_pairs(
     """
     from plastic.topology import compiled
 
-    k, none = len(ids), np.zeros(0, np.int64)
+    k = len(ids)
     starts, order = np.empty(n_neurons + 1, np.int64), np.empty(k, np.int32)
     pairs = Pairs(starts, order, np.empty(k, np.int32), np.empty(k, np.int64))
     targets, sources = (read_only(np.asarray(slots, np.int32)) for slots in (targets, sources))
     ids = read_only(ids)
-    # what comes back at an undo ascends in its rows already: nothing has to be sorted first
-    for by_id in (lambda: none, lambda: np.argsort(ids)):
-        if compiled.sort_by_row(
-            targets, sources, ids, ascending, by_id(),
+
+    def lay(by_id: NDArray[np.int64]) -> bool:
+        return compiled.sort_by_row(
+            targets, sources, ids, ascending, by_id,
             pairs.starts, pairs.order, pairs.sources, pairs.ids,
-        ):  # fmt: skip
-            break
+        )  # fmt: skip
+
+    # what comes back at an undo ascends in its rows already: nothing has to be sorted first
+    if not lay(np.zeros(0, np.int64)):
+        lay(np.argsort(ids))
     return pairs
 
 
@@ -343,4 +369,6 @@ def locked(array: NDArray[Any]) -> NDArray[Any]:
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """The array as the compiled loops know it: contiguous, and not to be written to."""
+    if array.flags.c_contiguous and not array.flags.writeable:
+        return array
     return locked(np.ascontiguousarray(array).view())

@@ -241,7 +241,7 @@ class Topology:
     def _date(self, what: str, first: int, following: int) -> None:
         births = self._births[what]
         if following > first and births[1, -1] != self.step:
-            self._births[what] = np.column_stack([births, [first, self.step]])
+            self._births[what] = np.concatenate([births, [[first], [self.step]]], axis=1)
 
 
 def _empty_structure() -> Structure:
