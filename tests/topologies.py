@@ -101,7 +101,8 @@ def assert_consistent(topology):
 def assert_rows_ascend(structure):
     """Ids ascend within each row."""
     rising = np.diff(structure.connection_ids) > 0
-    rising[structure.indptr[1:-1][np.diff(structure.indptr)[1:] > 0] - 1] = True
+    firsts = structure.indptr[:-1][np.diff(structure.indptr) > 0]
+    rising[firsts[1:] - 1] = True
     assert rising.all()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from experiments.bench import problems
+from experiments.bench.editing import SIZES, edit_rows
 from experiments.bench.measure import Contender, Effort, Row, check_equal, compare
 from experiments.bench.peers import Program, is_installed
 from experiments.bench.peers.micrograd_scalar import MicrogradScalar
@@ -49,10 +50,13 @@ class Case:
         What ``--only`` names.
     rows : callable
         ``effort -> rows``.
+    only_named : bool
+        Whether it takes so long that it runs only if ``--only`` names it.
     """
 
     name: str
     rows: Callable[[Effort], list[Row]]
+    only_named: bool = False
 
 
 def cases() -> dict[str, Case]:
@@ -65,6 +69,7 @@ def cases() -> dict[str, Case]:
         Case("dag_2k", _dag("DAG 2k/100k", 2_000, 100_000, nodes=True)),
         Case("dag_2k_forward", _dag_forward),
         Case("dag_20k", _dag("DAG 20k/1M", 20_000, 1_000_000, nodes=False)),
+        *(Case(f"edit_{size}", _edits(size), size == "10M") for size in SIZES),
         Case("rewire", lambda effort: rewire_rows(20_000, 1_000_000, effort)),
         *(Case(f"roofline_{density:g}", _roofline(density)) for density in DENSITIES),
     ]
@@ -243,6 +248,10 @@ def _dag(
         return compare_training(name, density, PlasticProgram(problem), peers, effort)
 
     return rows
+
+
+def _edits(size: str) -> Callable[[Effort], list[Row]]:
+    return lambda effort: edit_rows(size, effort)
 
 
 def _roofline(density: float) -> Callable[[Effort], list[Row]]:

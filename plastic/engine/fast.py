@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from plastic.edits import Connect, Disconnect
 from plastic.engine import kernels
 from plastic.engine.layout import Batches, Buffers, Graph, Parameters, Rule, Watch
 from plastic.engine.optimizers import SGD, Optimizer
@@ -57,10 +58,12 @@ class FastEngine:
         _say_compiling()
 
     def prepare(self) -> None:
-        """Compile the kernels, or load them, on a network of two neurons."""
+        """Compile the kernels and the loops of edits, or load them, on two neurons."""
         topology = Topology(1, 1)
         topology.neuron_columns.add("bias", self._dtype)
         topology.connection_columns.add("weight", self._dtype)
+        topology.apply(Connect([0], [1]))
+        topology.apply(*topology.apply(Disconnect([0], keep_stranded=True)))
         twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
         X, rows = np.zeros((1, 1)), np.zeros((1, 1), np.int64)
         twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics())

@@ -34,12 +34,10 @@ def span_of(ids):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_ids(held, ids, low, marks, found, positions):
-    """Find which of `held` are among `ids`, by a bit for every number of their span.
+    """Find which of `held` (n,) are among `ids` (k,), by a bit for every number of their span.
 
     Parameters
     ----------
-    held : int array, shape (n,)
-    ids : int64 array, shape (k,)
     low : int
         The lowest of `ids`.
     marks : uint64 array
@@ -51,10 +49,8 @@ def find_ids(held, ids, low, marks, found, positions):
 
     Returns
     -------
-    count : int
-        How many were found.
-    twice : bool
-        Whether one of `ids` is there twice.
+    int, bool
+        How many were found, and whether one of `ids` is there twice.
     """
     one, twice = np.uint64(1), np.uint64(0)
     for k in range(len(ids)):
@@ -76,12 +72,8 @@ def find_ids(held, ids, low, marks, found, positions):
 def find_sparse_ids(held, ids, shift, owners, found, positions):
     """As `find_ids`, for ids that lie far from each other, by a table of their hashes.
 
-    Parameters
-    ----------
-    shift : int
-        64 less the number of bits of a place in the table.
-    owners : int32 array, shape (2 ** (64 - shift),)
-        Zeros, twice as many as there are ids at least.
+    `owners`, int32 array of shape ``(2 ** (64 - shift),)``, are zeros, twice as many as there
+    are ids at least.
     """
     scatter, one, last = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(len(owners) - 1)
     twice = False
@@ -109,7 +101,7 @@ def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, nam
 
     Parameters
     ----------
-    indptr, sources, ids, neuron_ids : int arrays
+    indptr, sources, ids, neuron_ids
         As in `Structure`.
     positions : int32 array, shape (k,)
         Ascending.
@@ -141,12 +133,8 @@ def check_pairs(
 
     Parameters
     ----------
-    neuron_ids, kinds, groups, rank : int arrays, shape (n_neurons,)
-        As in `Structure`.
-    table : int32 array
-        Slot by id less the lowest id, -1 where there is none; empty if there are no gaps.
-    bars : bool array, shape (n_neurons,)
-        Which neurons nothing may lead out of.
+    neuron_ids, table, kinds, bars, groups, rank
+        As in `Structure`, where `table` is its `slot_by_id`, and `bars` its `of_softmax`.
     may_join : bool array, shape (n_groups, n_groups)
         Which groups may connect, source by target; empty if any may.
     from_ids, to_ids, ids : int64 arrays, shape (k,)
@@ -217,13 +205,13 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
         starts[np.uint32(targets[k]) + 1] += 1
     for row in range(len(starts) - 1):
         starts[row + 1] += starts[row]
-    cursors = starts.copy()
+    cursors = starts.astype(np.uint32)  # half the memory: they should stay in the cache
     for k in range(len(targets)):
         pair = by_id[k] if len(by_id) > 0 else k
         row = np.uint32(targets[pair])
-        place = np.uint64(cursors[row])
+        place = cursors[row]
         order[place] = pair
-        cursors[row] = place + np.uint64(1)
+        cursors[row] = place + np.uint32(1)
     for place in range(len(order)):
         to_sources[place] = sources[np.uint32(order[place])]
     for place in range(len(order)):
@@ -243,11 +231,7 @@ def copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q):
     from_sources, from_ids = sources[start:stop], ids[start:stop]
     new_sources, new_ids, origins = to_sources[q : q + n], to_ids[q : q + n], gather[q : q + n]
     for k in range(n):
-        new_sources[k] = from_sources[k]
-    for k in range(n):
-        new_ids[k] = from_ids[k]
-    for k in range(n):
-        origins[k] = start + k
+        new_sources[k], new_ids[k], origins[k] = from_sources[k], from_ids[k], start + k
     return q + n
 
 
@@ -270,17 +254,22 @@ def merge_row(
     order, new_sources, new_ids, low, high, n_old, top, q, to_sources, to_ids, gather
 ):
     """Put new connections between those of a row, ``top .. q-1``, from the back."""
-    old, free = q - 1, q + high - low
-    while high > low:
-        free -= 1
-        if old >= top and to_ids[old] > new_ids[high - 1]:
-            to_sources[free], to_ids[free] = to_sources[old], to_ids[old]
-            gather[free] = gather[old]
-            old -= 1
-        else:
-            high -= 1
-            to_sources[free], to_ids[free] = new_sources[high], new_ids[high]
-            gather[free] = n_old + order[high]
+    old, new, free = q - 1, high - 1, q + high - low - 1
+    while new >= low and old >= top:
+        # both sides are read, and one is chosen: a branch would be mispredicted
+        held, came = np.int64(to_ids[old]), new_ids[new]
+        held_source, came_source = to_sources[old], new_sources[new]
+        held_origin, came_origin = np.int64(gather[old]), n_old + np.int64(order[new])
+        later = np.int64(held > came)
+        mask = -later
+        to_ids[free] = came ^ ((held ^ came) & mask)
+        to_sources[free] = came_source ^ ((held_source ^ came_source) & mask)
+        gather[free] = came_origin ^ ((held_origin ^ came_origin) & mask)
+        old, new, free = old - later, new - 1 + later, free - 1
+    for k in range(low, new + 1):
+        at = free - new + k
+        to_sources[at], to_ids[at] = new_sources[k], new_ids[k]
+        gather[at] = n_old + order[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -292,13 +281,11 @@ def merge_rows(
 
     Parameters
     ----------
-    indptr, sources, ids : int arrays
+    indptr, sources, ids
         The rows as they are, as in `Structure`.
-    gone : uint8 array, shape (n_connections,) or (0,)
-        1 for those that go; may be empty if none does.
-    lost : int32 array, shape (n_lost,)
-        Their positions, ascending.
-    starts, order, new_sources, new_ids : int arrays
+    gone, lost
+        Those that go, as in `Cut`.
+    starts, order, new_sources, new_ids
         Those that come, as `sort_by_row` lays them.
     to_indptr : int64 array, shape (n_neurons + 1,)
     to_sources, to_ids : int arrays, shape (n + 1,)
@@ -372,20 +359,22 @@ def gather_values(old, fresh, every, width, gather, new):
 
     Parameters
     ----------
-    old : array, shape (n_old * width,)
-    fresh : array, shape (n_new * width,) or (width,)
+    old, fresh : arrays, shapes (n_old * width,) and (n_new * width,)
     every : int
-        1, or 0 if all of the new ones are alike.
+        1, or 0 if one item of `fresh` stands for all.
     width : int
     gather : int32 array, shape (n,)
     new : array, shape (n * width,)
         Will be filled.
     """
     n_old = len(old) // width
-    if width == 1:
+    if width == 1 and len(old) > 0 and len(fresh) > 0:
         for q in range(len(gather)):
-            g = gather[q]
-            new[q] = old[g] if g < n_old else fresh[(g - n_old) * every]
+            g = np.int64(gather[q])
+            # both are read, and one is chosen: a branch would be mispredicted
+            held = old[np.uint64(min(g, n_old - 1))]
+            came = fresh[np.uint64(max(g - n_old, 0) * every)]
+            new[q] = held if g < n_old else came
         return
     for q in range(len(gather)):
         g = gather[q]
@@ -400,26 +389,20 @@ def gather_values(old, fresh, every, width, gather, new):
 def index_by_source(indptr, sources, starts, targets, positions):
     """The connections by source, and by target within: a counting sort.
 
-    Parameters
-    ----------
-    indptr, sources : int arrays
-        As in `Structure`.
-    starts : int64 array, shape (n_neurons + 1,)
-        Will be where each source begins.
-    targets, positions : int32 arrays, shape (n_connections,)
-        Will be target slot and position of each: ``argsort(sources, kind="stable")``.
+    `starts`, `targets` and `positions` will be those of `OutIndex`; the positions are
+    ``argsort(sources, kind="stable")``.
     """
     starts[:] = 0
     for p in range(len(sources)):
         starts[np.uint32(sources[p]) + 1] += 1
     for source in range(len(starts) - 1):
         starts[source + 1] += starts[source]
-    cursors = starts.copy()
+    cursors = starts.astype(np.uint32)
     for p in range(len(sources)):
         source = np.uint32(sources[p])
-        place = np.uint64(cursors[source])
+        place = cursors[source]
         positions[place] = p
-        cursors[source] = place + np.uint64(1)
+        cursors[source] = place + np.uint32(1)
     # scattering the targets, too, would cost twice as much as looking them up again
     rows = np.empty(len(sources), np.int32)
     for row in range(len(indptr) - 1):
@@ -432,14 +415,8 @@ def index_by_source(indptr, sources, starts, targets, positions):
 def find_pairs(indptr, sources, starts, order, wanted, found):
     """Position of the connection between each pair of slots, -1 where there is none.
 
-    Parameters
-    ----------
-    indptr, sources : int arrays
-        As in `Structure`.
-    starts, order, wanted : int arrays
-        Of the pairs, as `sort_by_row` lays them: `wanted` are their sources.
-    found : int64 array, shape (k,)
-        Will be filled.
+    `starts`, `order` and `wanted`, the sources, are as `sort_by_row` lays the pairs; `found`,
+    int64 array of shape (k,), will be filled.
     """
     last = np.zeros(len(indptr), np.int32)  # position of a source, right for the row at hand
     for row in range(len(indptr) - 1):

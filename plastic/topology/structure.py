@@ -155,6 +155,11 @@ class Structure:
         return locked(order)
 
     @cached_property
+    def computed(self) -> NDArray[np.int32]:
+        """Slots of all neurons but the inputs, in topological order."""
+        return locked(self.order[self.kinds[self.order] != int(Kind.INPUT)])
+
+    @cached_property
     def inputs(self) -> NDArray[np.int32]:
         """Slots of the input neurons, by id; feature ``f`` of the data enters ``inputs[f]``."""
         return locked(np.flatnonzero(self.kinds == Kind.INPUT).astype(np.int32))
