@@ -331,19 +331,19 @@ def _layered(
     )
     for layer, count in enumerate(counts):
         n_sources = sizes[layer]
-        for flat in drawn_pairs(n_sources * sizes[layer + 1], count, rng):
+        for flat in _drawn_pairs(n_sources * sizes[layer + 1], count, rng):
             target, source = np.divmod(flat, n_sources)
             ends = layers[layer][source], layers[layer + 1][target]
             topology.apply(Connect(*ends, reason="wiring"))  # one by one, for the memory
     return topology
 
 
-def drawn_pairs(n_pairs: int, count: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+def _drawn_pairs(n_pairs: int, count: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
     """Different numbers below `n_pairs`, every set of them equally likely, in ascending parts.
 
     Examples
     --------
-    >>> [part.tolist() for part in drawn_pairs(6, 3, np.random.default_rng(0))]
+    >>> [part.tolist() for part in _drawn_pairs(6, 3, np.random.default_rng(0))]
     [[3, 4, 5]]
     """
     # NumPy lists all numbers and shuffles them, unless few are wanted
