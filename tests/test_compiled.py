@@ -221,14 +221,14 @@ def test_it_is_said_when_a_loop_is_compiled_and_only_then(tmp_path, caplog):
         signatures=[],
         stats=SimpleNamespace(cache_path=str(tmp_path)),
     )
-    compiled.say_compiling(loop, "a minute")
+    compiled.say_compiling(loop, "loops", "a minute")
     assert caplog.messages == [
-        "compiling topology.compiled, once per machine: this takes about a minute"
+        "compiling the loops, once per machine: this takes about a minute"
     ]
     (tmp_path / "compiled.loop-395.py311.nbi").touch()
-    compiled.say_compiling(loop, "a minute")
+    compiled.say_compiling(loop, "loops", "a minute")
     loop.signatures = ["a signature"]
-    compiled.say_compiling(loop, "a minute")
+    compiled.say_compiling(loop, "loops", "a minute")
     assert len(caplog.records) == 1
     assert caplog.records[0].levelno == logging.WARNING
 

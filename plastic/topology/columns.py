@@ -85,7 +85,8 @@ class Columns(Mapping[str, Values]):
         """Copy some rows of every column."""
         gather = np.asarray(index, np.int32)
         return {
-            name: _gathered(array, array[:0], gather) for name, array in self._arrays.items()
+            name: _gathered(array, self._fresh[name], gather)
+            for name, array in self._arrays.items()
         }
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
@@ -123,7 +124,8 @@ class Columns(Mapping[str, Values]):
             fresh = self._fresh[name]
             if name in given:
                 shape = (len(newborn), *array.shape[1:])
-                fresh = _fitting(name, given[name], shape, array.dtype, newborn)
+                values = _fitting(name, given[name], shape, array.dtype, newborn)
+                fresh = values if len(values) else fresh
             arrays[name] = _gathered(array, fresh, index)
         return self._with(arrays, len(gather))
 

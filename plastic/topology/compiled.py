@@ -72,8 +72,7 @@ def find_ids(held, ids, low, marks, found, positions):
 def find_sparse_ids(held, ids, shift, owners, found, positions):
     """As `find_ids`, for ids that lie far from each other, by a table of their hashes.
 
-    `owners`, int32 array of shape ``(2 ** (64 - shift),)``, are zeros, twice as many as there
-    are ids at least.
+    `owners`, int32 array of shape ``(2 ** (64 - shift),)``, are zeros, two an id at least.
     """
     scatter, one, last = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(len(owners) - 1)
     twice = False
@@ -214,8 +213,11 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
         cursors[row] = place + np.uint32(1)
     for place in range(len(order)):
         to_sources[place] = sources[np.uint32(order[place])]
+    # newborns' ids follow each other: to count is faster than to look them up
+    counted = ascending and len(ids) > 0 and ids[-1] - ids[0] == len(ids) - 1
     for place in range(len(order)):
-        to_ids[place] = ids[np.uint32(order[place])]
+        pair = np.uint32(order[place])
+        to_ids[place] = ids[0] + np.int64(pair) if counted else ids[pair]
     if not ascending:
         ascending = True
         for row in range(len(starts) - 1):
@@ -359,7 +361,7 @@ def gather_values(old, fresh, every, width, gather, new):
 
     Parameters
     ----------
-    old, fresh : arrays, shapes (n_old * width,) and (n_new * width,)
+    old, fresh : arrays, shapes (n_old * width,) and (n_new * width,), which is not empty
     every : int
         1, or 0 if one item of `fresh` stands for all.
     width : int
@@ -368,21 +370,21 @@ def gather_values(old, fresh, every, width, gather, new):
         Will be filled.
     """
     n_old = len(old) // width
-    if width == 1 and len(old) > 0 and len(fresh) > 0:
-        for q in range(len(gather)):
-            g = np.int64(gather[q])
-            # both are read, and one is chosen: a branch would be mispredicted
-            held = old[np.uint64(min(g, n_old - 1))]
-            came = fresh[np.uint64(max(g - n_old, 0) * every)]
-            new[q] = held if g < n_old else came
+    if width == 1 and n_old > 0:
+        # both are read, and one is chosen: a branch would be mispredicted
+        last, alike = np.int32(n_old - 1), fresh[0]
+        for q in range(len(gather) if every == 0 else 0):
+            held = old[np.uint32(min(gather[q], last))]
+            new[q] = held if gather[q] <= last else alike
+        for q in range(len(gather) if every == 1 else 0):
+            held = old[np.uint32(min(gather[q], last))]
+            came = fresh[np.uint32(max(gather[q] - n_old, 0))]
+            new[q] = held if gather[q] <= last else came
         return
     for q in range(len(gather)):
-        g = gather[q]
+        came, at = (gather[q] - n_old) * every * width, gather[q] * width
         for c in range(width):
-            if g < n_old:
-                new[q * width + c] = old[g * width + c]
-            else:
-                new[q * width + c] = fresh[(g - n_old) * every * width + c]
+            new[q * width + c] = old[at + c] if gather[q] < n_old else fresh[came + c]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -432,19 +434,17 @@ def find_pairs(indptr, sources, starts, order, wanted, found):
             found[order[k]] = p if there else -1
 
 
-def say_compiling(kernel, seconds):
+def say_compiling(kernel, what, seconds):
     """Say so where a kernel is about to be compiled, not loaded, which takes a while."""
     cached = Path(kernel.stats.cache_path or ".").glob(f"*{kernel.__qualname__}-*.nbi")
     if not kernel.signatures and not any(cached):
-        module = kernel.__module__.removeprefix("plastic.")
-        log.warning("compiling %s, once per machine: this takes about %s", module, seconds)
+        log.warning("compiling the %s, once per machine: this takes about %s", what, seconds)
 
 
-say_compiling(merge_rows, "two seconds")
+say_compiling(merge_rows, "loops of edits", "three seconds")
 
 # The C library gives memory back to the system as soon as an array of some size is freed, and
 # the pages of the next one have to be zeroed again, which takes longer than to fill them.
-# Once it has seen a large one come and go (never touched, so never there), it keeps up to
-# 64 MiB for the next ones.
+# Once it has seen a large one come and go, touched or not, it keeps 64 MiB for the next ones.
 _large = np.empty(2**25 - 2**16, np.uint8)
 del _large

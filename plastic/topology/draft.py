@@ -249,6 +249,9 @@ def _connect(draft: Draft, edit: Connect) -> None:
         except InvalidEdit:
             pairs.refuse()  # a broken rule of pairs is named first
             raise
+    following = state.next_connection
+    if len(ids):
+        following = max(following, int(ids.max() if pairs.given else ids[-1]) + 1)
     n = state.structure.n_connections + len(edit)
     if n > MOST_CONNECTIONS:
         raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
@@ -268,7 +271,7 @@ def _connect(draft: Draft, edit: Connect) -> None:
         connections=state.connections.inserted(
             gather, ids >= state.next_connection, edit.columns
         ),
-        next_connection=_numbered(ids, state.next_connection, len(ids))[1],
+        next_connection=following,
     )
     draft.lost = NOTHING
     draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
