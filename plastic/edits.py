@@ -1,9 +1,9 @@
 """Edits: what may be done to a topology.
 
-An edit is frozen and holds arrays, so one edit may carry a million connections.
-`Topology.apply` applies a sequence of them all or none, and returns the edits that
-undo it.  Ids left out are assigned by the topology; ids given are how an undo brings
-back what was there, and how a later edit of the same call names a newborn.
+An edit is frozen and holds arrays, so one edit may carry a million connections; the ids in it
+are copies, and read-only.  `Topology.apply` applies a sequence of edits all or none, and
+returns the edits that undo it.  Ids left out are assigned by the topology; ids given are how
+an undo brings back what was there, and how a later edit of the same call names a newborn.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,17 @@ class Edit(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """How many neurons or connections it names."""
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """An edit of arrays that are right and nobody else's: nothing is checked or copied."""
+        edit = object.__new__(cls)
+        vars(edit).update({"reason": "", "scores": None}, **values)
+        return edit
+
+    def with_ids(self, ids: Ids) -> Self:
+        """The same edit with these ids, which are neither checked nor copied."""
+        return self.of(**vars(self) | {"ids": ids})
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -197,7 +208,10 @@ def _ids(values: ArrayLike) -> Ids:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InvalidEdit(f"ids must be a flat array of whole numbers, got {values!r}")
-    return array.astype(np.int64)
+    own = array.flags.owndata and not array.flags.writeable  # then nobody else can write
+    array = array.astype(np.int64, copy=not own)
+    array.flags.writeable = False
+    return array
 
 
 def _aligned(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:

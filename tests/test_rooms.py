@@ -46,7 +46,7 @@ FLOORS = {
 
 LIBRARIES = {
     "networkx": ["plastic/topology", "experiments/bench"],  # the bench stands for others
-    "numba": ["plastic/engine", "experiments/bench"],
+    "numba": ["plastic/engine", "plastic/topology/compiled", "experiments/bench"],
     "llvmlite": ["plastic/engine"],
     "pandas": ["plastic/records", "plastic/analysis", "plastic/datasets/table"],
     "pyarrow": ["plastic/records", "plastic/analysis", "plastic/datasets/table"],

@@ -13,7 +13,7 @@ from topologies import (
 from plastic.edits import Connect, Disconnect
 from plastic.errors import InvalidEdit
 from plastic.topology import Topology
-from plastic.topology.structure import SPREAD, among
+from plastic.topology.structure import SPREAD, find
 
 
 @pytest.fixture
@@ -61,15 +61,19 @@ class TestOnePass:
 
 @pytest.mark.parametrize("spacing", [1, 3, 2**10, 2**40])
 @pytest.mark.parametrize("n_ids", [0, 1, 2, 40, 500])
-@pytest.mark.parametrize("first", [0, -700, 2**61])
-def test_among_is_numpy_isin(spacing, n_ids, first):
-    """However far the ids lie from each other, and where all fall on one place of the table."""
+@pytest.mark.parametrize("first", [0, 700, 2**61])
+@pytest.mark.parametrize("repeats", [False, True])
+def test_find_is_numpy_isin(spacing, n_ids, first, repeats):
+    """However far the ids lie from each other."""
     rng = np.random.default_rng(n_ids)
     pool = first + spacing * np.arange(1200)
-    values = rng.permutation(pool)[:900]
-    ids = rng.choice(pool, n_ids)  # some of them twice
-    np.testing.assert_array_equal(among(values, ids), np.isin(values, ids))
-    assert not len(among(values[:0], ids))
+    held = rng.permutation(pool)[:900]
+    ids = rng.choice(pool, n_ids, replace=repeats)
+    cut, expected = find(held, ids), np.isin(held, ids)
+    np.testing.assert_array_equal(cut.gone, expected)
+    np.testing.assert_array_equal(cut.positions, np.flatnonzero(expected))
+    assert cut.twice == (len(np.unique(ids)) < len(ids))
+    assert not len(find(held[:0], ids))
 
 
 @pytest.mark.parametrize("spacing", [1, 2, 2 * SPREAD, 10**6])

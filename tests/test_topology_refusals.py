@@ -6,7 +6,7 @@ from topologies import snapshot, two_in_a_row
 
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons, Removal
 from plastic.errors import CycleError, InvalidEdit
-from plastic.topology import Topology
+from plastic.topology import Topology, draft
 
 
 @pytest.fixture
@@ -103,3 +103,12 @@ class TestRefusals:
     def test_where_there_are_no_columns_the_message_says_so(self):
         with pytest.raises(InvalidEdit, match="there is no column 'weight'; there are: none"):
             Topology(1, 1).apply(Connect([0], [1], columns={"weight": [1.0]}))
+
+
+def test_there_is_room_for_so_many(topology, monkeypatch):
+    monkeypatch.setattr(draft, "MOST_CONNECTIONS", 5)
+    topology.apply(Connect([0], [5]))
+    before = snapshot(topology)
+    with pytest.raises(InvalidEdit, match="there is room for 5 connections, not for 6"):
+        topology.apply(Connect([1], [5]))
+    assert snapshot(topology) == before

@@ -1,5 +1,6 @@
 import inspect
-from itertools import pairwise
+from collections import Counter
+from itertools import combinations, pairwise
 
 import networkx as nx
 import numpy as np
@@ -298,3 +299,28 @@ class TestRefusals:
             InvalidParameter, match=rf"rewired must lie in \[0, 1\], got {rewired}"
         ):
             make("small_world", rewired=rewired)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_large_blocks_are_drawn_like_small_ones(monkeypatch, count):
+    """As many as asked for, ascending, in parts; every set of them as often as any other."""
+    monkeypatch.setattr(wiring, "LARGE", 0)
+    monkeypatch.setattr(wiring, "STRIP", 2)
+    rng, times = np.random.default_rng(count), Counter()
+    for _ in range(2000):
+        parts = list(wiring._drawn_pairs(5, count, rng))
+        assert len(parts) == 3
+        times[tuple(np.concatenate(parts).tolist())] += 1
+    sets = list(combinations(range(5), count))
+    assert set(times) == set(sets)
+    expected = 2000 / len(sets)
+    assert max(abs(n - expected) for n in times.values()) < 4 * expected**0.5
+
+
+def test_a_wiring_of_large_blocks_is_sound(monkeypatch):
+    monkeypatch.setattr(wiring, "LARGE", 20)
+    monkeypatch.setattr(wiring, "STRIP", 30)
+    topology = make("erk", density=0.3)
+    assert_consistent(topology)
+    counts, room = block_counts(topology)
+    assert sum(counts) == round(0.3 * sum(room))

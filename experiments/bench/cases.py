@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from experiments.bench import problems
+from experiments.bench.editing import SIZES, edit_rows
 from experiments.bench.growth import growth_rows
 from experiments.bench.measure import Contender, Effort, Row, check_equal, compare
 from experiments.bench.memory import training_rows
@@ -58,10 +59,13 @@ class Case:
         What ``--only`` names.
     rows : callable
         ``effort -> rows``.
+    only_named : bool
+        Whether it takes so long that it runs only if ``--only`` names it.
     """
 
     name: str
     rows: Callable[[Effort], list[Row]]
+    only_named: bool = False
 
 
 def cases() -> dict[str, Case]:
@@ -79,6 +83,7 @@ def cases() -> dict[str, Case]:
         Case("growth_dag", _growth_dag),
         Case("memory", _memory),
         Case("startup", startup_rows),
+        *(Case(f"edit_{size}", _edits(size), size == "10M") for size in SIZES),
         Case("rewire", lambda effort: rewire_rows(20_000, 1_000_000, effort)),
         *(Case(f"roofline_{density:g}", _roofline(density)) for density in DENSITIES),
     ]
@@ -298,6 +303,10 @@ def _growth_dag(effort: Effort) -> list[Row]:
 def _memory(effort: Effort) -> list[Row]:
     del effort  # memory does not vary
     return training_rows(problems.mlp(MLP_1M, 0.1), 0.1)
+
+
+def _edits(size: str) -> Callable[[Effort], list[Row]]:
+    return lambda effort: edit_rows(size, effort)
 
 
 def _roofline(density: float) -> Callable[[Effort], list[Row]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from plastic import activations, losses
+from plastic.edits import Connect, Disconnect
 from plastic.engine import kernels, simd, small, small_passes, vector_math
 from plastic.engine.compiling import share_stamp, tell_of_compiling
 from plastic.engine.layout import (
@@ -74,16 +75,18 @@ class FastEngine:
         self._limits = float(limits.tiny), float(limits.eps)
         self._most_small = SMALL
         self._planned: Any = None
-        self._graph: Graph
+        self._graph: Any = None
         self._buffers: dict[int, Buffers] = {}
         self._small_buffers: dict[tuple[int, int], SmallBuffers] = {}
         tell_of_compiling()
 
     def prepare(self, batch_size: int) -> None:
-        """Compile the kernels that this size needs, or load them, on two neurons."""
+        """Compile the kernels that this size needs, and the loops of edits, or load them."""
         topology = Topology(1, 1)
         topology.neuron_columns.add("bias", self._dtype)
         topology.connection_columns.add("weight", self._dtype)
+        topology.apply(Connect([0], [1]))
+        topology.apply(*topology.apply(Disconnect([0], keep_stranded=True)))
         twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
         X, rows = np.zeros((1, 1)), np.zeros((1, batch_size), np.int64)
         twin._most_small = len(rows[0]) if self._is_small(batch_size) else -1
@@ -185,7 +188,7 @@ class FastEngine:
     ) -> int:
         """As `kernels.learn`, each pass shared by threads, which hold no lock meanwhile."""
         n_steps, batch = batches.rows.shape
-        n_tiles, n_connections = len(buffers.losses), len(parameters.weights)
+        n_tiles = len(buffers.losses)
         work = _balanced(graph.indptr, self._threads)
         with ThreadPoolExecutor(self._threads) as pool:
 
@@ -194,8 +197,7 @@ class FastEngine:
                 for job in jobs:
                     job.result()
 
-            tiles, edges = _even(n_tiles, self._threads), _even(n_connections, self._threads)
-            share(kernels.refresh, edges, graph, buffers.out_weights, parameters.weights)
+            tiles = _even(n_tiles, self._threads)
             for k in range(n_steps):
                 share(
                     kernels.pass_tiles, tiles, graph, buffers, parameters,
@@ -209,14 +211,11 @@ class FastEngine:
                     kernels.update_rows, work, graph, buffers, parameters,
                     rule, watch, watching, rates[k], batch,
                 )  # fmt: skip
-                share(kernels.refresh, edges, graph, buffers.out_weights, parameters.weights)
         return n_steps
 
     def _pass(self, X: Array, Y: Array) -> tuple[Graph, Buffers]:
         graph, buffers = self._plan(len(X))
         parameters = self._parameters()
-        n_connections = len(parameters.weights)
-        kernels.refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
         data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
         rows = _all_rows(len(X))
         kernels.pass_tiles(
@@ -260,8 +259,11 @@ class FastEngine:
     def _plan_graph(self) -> Structure:
         structure = self._topology.structure
         if structure is not self._planned:
+            self._small_buffers = {}
+            if self._planned is None or structure.kinds is not self._planned.kinds:
+                self._buffers = {}  # else there are the same neurons
+            self._planned = self._graph = None  # frees the old plan before a new one is made
             self._planned, self._graph = structure, plan_graph(structure)
-            self._buffers, self._small_buffers = {}, {}
         return structure
 
     def _parameters(self, optimizer: Optimizer | None = None) -> Parameters:

@@ -19,16 +19,16 @@ tiles (or two, where no four are left) go together: independent chains hide each
 waiting.  However many go together, each sample is added up alike, in the order of the row.
 
 Connections lie in rows by target (``indptr``, ``sources``; see `topology.structure`).  The
-backward pass needs them by source: ``out_weights`` is a copy of the weights in that order,
-refreshed after every update.  Three passes make a step:
+backward pass takes them by source: it looks up each weight at its position in the rows, once
+for four tiles, which costs less than to keep a second copy of the weights in that order, and
+no memory.  Two passes make a step:
 
 1. per tile: forward, loss, backward (deltas only);
 2. per neuron: gradient of its row, eight connections at a time with their partial sums in
    registers while all tiles pass by; the update follows after every `CHUNK` connections, so
-   no array of all gradients is ever stored;
-3. refresh ``out_weights``.
+   no array of all gradients is ever stored.
 
-Passes 1 to 3 work on ranges, so threads can share them; since every tile and every row is
+Both work on ranges, so threads can share them; since every tile and every row is
 summed in one fixed order, the result is the same bit for bit at any number of threads.
 
 numba caches functions of a module only when they are not closures; so everything a kernel
@@ -176,7 +176,7 @@ def loss_tile(graph, outputs, deltas, tile, Y, rows, loss, limits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def backward_tiles(graph, outputs, deltas, out_weights, tile, zero):
+def backward_tiles(graph, outputs, deltas, weights, tile, zero):
     """Deltas of every neuron but the inputs, in as many tiles as `zero` has lanes for."""
     stride = outputs.shape[1] * LANES
     base = tile * stride
@@ -189,7 +189,8 @@ def backward_tiles(graph, outputs, deltas, out_weights, tile, zero):
         x = zero
         for e in range(start, stop):
             at = base + get(graph.out_targets, e) * LANES
-            x = fma(get(out_weights, e), load_tiles(deltas, at, stride, zero), x)
+            weight = get(weights, get(graph.out_positions, e))
+            x = fma(weight, load_tiles(deltas, at, stride, zero), x)
         code, at = get(graph.activations, slot), base + slot * LANES
         y = load_tiles(outputs, at, stride, zero)
         if code == RELU:
@@ -211,7 +212,7 @@ def train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, tile, zero
     forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero)
     for t in range(tile, tile + simd.n_tiles(zero)):
         buffers.losses[t] = loss_tile(graph, outputs, deltas, t, Y, rows, loss, limits)
-    backward_tiles(graph, outputs, deltas, buffers.out_weights, tile, zero)
+    backward_tiles(graph, outputs, deltas, weights, tile, zero)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -371,13 +372,6 @@ def update_rows(graph, buffers, parameters, rule, watch, watching, rate, batch, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def refresh(graph, out_weights, weights, first, last):
-    """Pass 3 for connections ``first .. last-1`` by source: copy the weights."""
-    for e in range(first, last):
-        out_weights[e] = weights[get(graph.out_positions, e)]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def learn(
     graph, buffers, parameters, rule, watch, batches, rates, step, loss, limits, bound, losses
 ):
@@ -387,8 +381,6 @@ def learn(
     """
     n_steps, batch = batches.rows.shape
     n_neurons, n_tiles = buffers.outputs.shape[1], buffers.outputs.shape[0]
-    n_connections = len(parameters.weights)
-    refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
     for k in range(n_steps):
         rows = batches.rows[k]
         pass_tiles(
@@ -401,7 +393,6 @@ def learn(
         update_rows(
             graph, buffers, parameters, rule, watch, watching, rates[k], batch, 0, n_neurons
         )
-        refresh(graph, buffers.out_weights, parameters.weights, 0, n_connections)
     return n_steps
 
 

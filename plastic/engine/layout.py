@@ -34,7 +34,6 @@ class Buffers(NamedTuple):
 
     outputs: Array  # (n_tiles, n_neurons, LANES)
     deltas: Array  # (n_tiles, n_neurons, LANES)
-    out_weights: Array  # (n_connections,)
     losses: Array  # (n_tiles,)
 
 

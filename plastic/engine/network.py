@@ -136,10 +136,11 @@ class Network:
         true fan-in of sparse rows as in Evci et al. (2022), arXiv:2010.03533, section 3.
         """
         structure = self.topology.structure
-        fan_in = np.maximum(np.diff(structure.indptr), 1)
+        fan_in = np.diff(structure.indptr)
         gain = np.where(structure.activations == relu.code, 2.0, 1.0)
-        spread = np.sqrt(gain / fan_in)[structure.targets]
-        self.weights[:] = rng.standard_normal(structure.n_connections) * spread
+        spread = np.repeat(np.sqrt(gain / np.maximum(fan_in, 1)), fan_in)
+        spread *= rng.standard_normal(structure.n_connections)
+        self.weights[:] = spread
         self.biases[:] = 0
         return self
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
-from plastic.topology import Kind, Structure
+from plastic.topology import Structure
 
 ALIGNMENT = 64
 """Bytes of a cache line; a vector that lies across two lines is loaded twice."""
@@ -15,14 +15,13 @@ ALIGNMENT = 64
 
 def plan_graph(structure: Structure) -> Graph:
     """The structure's own arrays, and its order without the inputs; nothing is copied."""
-    order = structure.order
     return Graph(
         indptr=structure.indptr,
         sources=structure.sources,
         out_indptr=structure.out.indptr,
         out_targets=structure.out.targets,
         out_positions=structure.out.positions,
-        order=order[structure.kinds[order] != Kind.INPUT],
+        order=structure.computed,
         activations=structure.activations,
         kinds=structure.kinds,
         inputs=structure.inputs,
@@ -37,7 +36,6 @@ def plan_buffers(structure: Structure, batch_size: int, dtype: np.dtype) -> Buff
     return Buffers(
         outputs=aligned_zeros(shape, dtype),
         deltas=aligned_zeros(shape, dtype),
-        out_weights=aligned_zeros((structure.n_connections,), dtype),
         losses=np.zeros(n_tiles),
     )
 

@@ -84,7 +84,7 @@ class Arms:
         Sum of the weights' magnitudes.
     """
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.integer]
     of: NDArray[np.int64]
     rivals: list[NDArray[np.int64]]
     size: Array

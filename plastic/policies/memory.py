@@ -167,7 +167,7 @@ class ById:
     def __setitem__(self, name: str, values: Array) -> None:
         self._numbers[name] = values
 
-    def align(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def align(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Forget what is gone, begin with what is new; say which are new.
 
         Parameters
@@ -184,7 +184,7 @@ class ById:
         for name, values in self._numbers.items():
             held = values[at] if len(values) else np.zeros(len(ids))
             self._numbers[name] = np.where(is_new, 0.0, held)
-        self.ids = ids.copy()
+        self.ids = ids.astype(np.int64)
         return is_new
 
     def state(self) -> State:

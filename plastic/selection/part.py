@@ -14,7 +14,7 @@ from plastic.topology import Kind, Topology
 from plastic.topology.columns import Columns
 
 Array = NDArray[Any]
-Indices = NDArray[np.int64]
+Indices = NDArray[np.integer]
 
 
 @dataclass(frozen=True)

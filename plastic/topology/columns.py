@@ -37,7 +37,7 @@ class Columns(Mapping[str, Values]):
     def __init__(self, length: int) -> None:
         self._length = length
         self._arrays: dict[str, Values] = {}
-        self._fills: dict[str, Any] = {}
+        self._fresh: dict[str, Values] = {}  # one item of each: what newborns get
 
     def __getitem__(self, name: str) -> Values:
         return self._arrays[name]
@@ -58,7 +58,7 @@ class Columns(Mapping[str, Values]):
         """
         if name not in self._arrays:
             self._arrays[name] = np.full(self._length, fill, dtype)
-            self._fills[name] = fill
+            self._fresh[name] = np.full(1, fill, dtype)
         if self._arrays[name].dtype != dtype:
             held = self._arrays[name].dtype
             raise InvalidParameter(f"column {name!r} holds {held}, not {np.dtype(dtype)}")
@@ -76,9 +76,10 @@ class Columns(Mapping[str, Values]):
             raise InvalidParameter(
                 f"column {name!r} must hold {self._length} values, got {len(values)}"
             )
-        self._arrays[name] = np.array(values)
-        self._fills.setdefault(name, 0)
-        return self._arrays[name]
+        array = self._arrays[name] = np.array(values, order="C")
+        fill = self._fresh[name].flat[0] if name in self._fresh else 0
+        self._fresh[name] = np.full((1, *array.shape[1:]), fill, array.dtype)
+        return array
 
     def copy(self) -> Columns:
         """The same columns in arrays of their own."""
@@ -87,7 +88,11 @@ class Columns(Mapping[str, Values]):
 
     def take(self, index: NDArray[np.integer]) -> dict[str, Values]:
         """Copy some rows of every column."""
-        return {name: array[index] for name, array in self._arrays.items()}
+        gather = np.asarray(index, np.int32)
+        return {
+            name: _gathered(array, self._fresh[name], gather)
+            for name, array in self._arrays.items()
+        }
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
         """The columns after a removal: ``new = old[gather]``."""
@@ -118,33 +123,64 @@ class Columns(Mapping[str, Values]):
             if name not in self._arrays:
                 known = ", ".join(self._arrays) or "none"
                 raise InvalidEdit(f"there is no column {name!r}; there are: {known}")
+        index = np.asarray(gather, np.int32)
         arrays = {}
         for name, array in self._arrays.items():
-            shape = (len(newborn), *array.shape[1:])
-            fresh = np.full(shape, self._fills[name], array.dtype)
+            fresh = self._fresh[name]
             if name in given:
-                fresh[:] = _fitting(name, given[name], fresh, newborn)
-            arrays[name] = np.concatenate([array, fresh])[gather]
+                shape = (len(newborn), *array.shape[1:])
+                values = _fitting(name, given[name], shape, array.dtype, newborn)
+                fresh = values if len(values) else fresh
+            arrays[name] = _gathered(array, fresh, index)
         return self._with(arrays, len(gather))
 
     def _with(self, arrays: dict[str, Values], length: int) -> Columns:
         columns = Columns(length)
-        columns._arrays, columns._fills = arrays, dict(self._fills)
+        columns._arrays, columns._fresh = arrays, dict(self._fresh)
         return columns
 
 
-def _fitting(name: str, values: Values, fresh: Values, newborn: NDArray[np.bool_]) -> Values:
+UNITS = {size: np.dtype(f"u{size}") for size in (8, 4, 2, 1)}
+"""Numbers of so many bytes: as such, values of any kind are carried without being read."""
+
+
+def _gathered(array: Values, fresh: Values, gather: NDArray[np.int32]) -> Values:
+    """``concatenate([array, fresh])[gather]``, where a single fresh item stands for any."""
+    from plastic.topology import compiled
+
+    new = np.empty((len(gather), *array.shape[1:]), array.dtype)
+    width, unit = 1, UNITS.get(array.itemsize)
+    if array.ndim == 1 and unit:
+        old, filled, fresh = array.view(unit), new.view(unit), fresh.view(unit)
+        every = int(len(fresh) > 1)
+    else:
+        item = new.itemsize * int(np.prod(new.shape[1:]))
+        size = next(size for size in UNITS if item % size == 0)
+        every, width = int(len(fresh) > 1), item // size
+        old, filled, fresh = (a.reshape(-1).view(UNITS[size]) for a in (array, new, fresh))
+    compiled.gather_values(old, fresh, every, width, gather, filled)
+    return new
+
+
+def _fitting(
+    name: str,
+    values: Values,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    newborn: NDArray[np.bool_],
+) -> Values:
     """The values as the column holds them, checked."""
-    if values.shape != fresh.shape:
+    if values.shape != shape:
         raise InvalidEdit(
-            f"column {name!r} must be given values of shape {fresh.shape}, got {values.shape}"
+            f"column {name!r} must be given values of shape {shape}, got {values.shape}"
         )
     if values.dtype.kind not in "biuf":
         raise InvalidEdit(f"column {name!r} must be given numbers, got {values.dtype}")
     with np.errstate(over="ignore", invalid="ignore"):  # both are caught below
-        held = values.astype(fresh.dtype)
-    finite = np.isfinite(values) & np.isfinite(held)
-    bad = values[newborn][~finite[newborn]]  # what comes back may be as it was
-    if len(bad):
-        raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
+        held = np.require(values, dtype, ["C", "W"])
+    if newborn.any():  # what comes back may be as it was
+        finite = np.isfinite(values) & np.isfinite(held)
+        bad = values[newborn][~finite[newborn]]
+        if len(bad):
+            raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
     return held

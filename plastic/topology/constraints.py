@@ -16,7 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.errors import InvalidEdit, InvalidParameter, check_count
-from plastic.topology.structure import Kind, Structure, among
+from plastic.topology.structure import Kind, Structure
 
 Ids = NDArray[np.int64]
 
@@ -137,7 +137,7 @@ class Constraints:
             ("neuron", self.protected_neurons, structure.neuron_ids),
             ("connection", self.protected_connections, structure.connection_ids),
         ):
-            gone = ids[~np.isin(ids, alive[among(alive, ids)])] if len(ids) else ids
+            gone = ids[~np.isin(ids, alive)] if len(ids) else ids
             if len(gone):
                 raise InvalidEdit(f"{what} {gone[0]} is protected and would be gone")
 

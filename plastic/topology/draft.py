@@ -20,16 +20,21 @@ from plastic.topology.columns import Columns
 from plastic.topology.order import Cycle, restore_order
 from plastic.topology.rebuild import (
     NOTHING,
-    Gather,
-    all_but,
+    Duplicate,
     insert_connections,
     insert_neurons,
     remove_connections,
     remove_neurons,
 )
-from plastic.topology.structure import Kind, Structure, among, pair_keys
+from plastic.topology.structure import Cut, Kind, Structure, find, locked
 
 Blocks = frozenset[tuple[int, int]]
+
+MOST_CONNECTIONS = 2**31 - 1
+"""Positions are held in 32 bits."""
+
+MOST_GROUPS = 256
+"""Up to this number, a group is its own row in the table of groups that may connect."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ class Draft:
         What the edits so far have led to.
     blocks : frozenset of (source group, target group), optional
         The groups that may connect; None for all.
-    lost : int array
-        Positions, ascending, of connections that are still in the state but disconnected:
-        they go when the next ones come, so that both cost one pass over the arrays.
+    lost : Cut
+        Connections that are still in the state but disconnected: they go when the next ones
+        come, so that both cost one pass over the arrays.
     undo : list of Edit
         What leads back, last edit first.
     touched : list of int arrays
@@ -73,7 +78,7 @@ class Draft:
 
     state: State
     blocks: Blocks | None
-    lost: Gather = field(default_factory=lambda: NOTHING)
+    lost: Cut = NOTHING
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
 
@@ -86,20 +91,22 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
         if type(edit) not in _APPLY:
             raise InvalidEdit(f"not an edit: {edit!r}")
         if isinstance(edit, AddNeurons):
-            fresh = np.arange(neuron, neuron + len(edit))
-            ids = fresh if edit.ids is None else edit.ids
-            neuron = max(neuron, int(ids.max(initial=-1)) + 1)
+            ids, neuron = _numbered(edit.ids, neuron, len(edit))
             # the codes say what the name said, neuron by neuron
             codes, groups = edit.activations, edit.groups
             edit = replace(edit, ids=ids, activation=codes, group=groups)
         elif isinstance(edit, Connect):
-            ids = (
-                np.arange(connection, connection + len(edit)) if edit.ids is None else edit.ids
-            )
-            connection = max(connection, int(ids.max(initial=-1)) + 1)
-            edit = replace(edit, ids=ids)
+            ids, connection = _numbered(edit.ids, connection, len(edit))
+            edit = edit.with_ids(ids)
         numbered.append(edit)
     return numbered
+
+
+def _numbered(ids: Ids, following: int, n: int) -> tuple[Ids, int]:
+    """The ids of an edit, and the lowest one never used after it."""
+    if ids is None:
+        return locked(np.arange(following, following + n)), following + n
+    return ids, max(following, int(ids.max(initial=-1)) + 1)
 
 
 def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> Draft:
@@ -127,19 +134,17 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
     _settle(draft)
     structure = draft.state.structure
-    gone = np.flatnonzero(among(structure.connection_ids, edit.ids))
-    if len(gone) < len(edit):  # one is not there, or is named twice
+    cut = find(structure.connection_ids, edit.ids)
+    if len(cut) < len(edit):  # one is not there, or is named twice
         _check_unique("connection", edit.ids)
         structure.positions_of(edit.ids)
-    if not len(gone):
+    if not len(cut):
         return
-    lengths = np.diff(np.searchsorted(gone, structure.indptr))
+    revival, ends = _revival(draft.state, cut)
     if not edit.keep_stranded:
-        ends = lengths > 0
-        ends[structure.sources[gone]] = True
         draft.touched.append(structure.neuron_ids[ends])
-    draft.undo.append(_revival(draft.state, gone, lengths))
-    draft.lost = gone
+    draft.undo.append(revival)
+    draft.lost = cut
 
 
 def _settle(draft: Draft) -> None:
@@ -154,16 +159,25 @@ def _settle(draft: Draft) -> None:
     draft.lost = NOTHING
 
 
-def _revival(state: State, lost: Gather, lengths: NDArray[np.integer]) -> Connect:
-    """What brings back the connections at these positions, so many of each row."""
+def _revival(state: State, cut: Cut) -> tuple[Connect, NDArray[np.bool_]]:
+    """What brings back the connections that go, and which neurons are at their ends."""
+    from plastic.topology import compiled
+
     structure = state.structure
-    return Connect(
-        structure.neuron_ids[structure.sources[lost]],
-        np.repeat(structure.neuron_ids, lengths),
-        ids=structure.connection_ids[lost],
-        columns=state.connections.take(lost),
+    sources, targets, ids = (np.empty(len(cut), np.int64) for _ in range(3))
+    ends = np.zeros(structure.n_neurons, np.bool_)
+    compiled.name_rows(
+        structure.indptr, structure.sources, structure.connection_ids, structure.neuron_ids,
+        cut.positions, sources, targets, ids, ends,
+    )  # fmt: skip
+    revival = Connect.of(
+        sources=locked(sources),
+        targets=locked(targets),
+        ids=locked(ids),
+        columns=state.connections.take(cut.positions),
         reason="undo",
     )
+    return revival, ends
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
@@ -179,15 +193,12 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         return
     drop = np.zeros(structure.n_neurons, bool)
     drop[slots] = True
-    slimmer, left, positions = remove_neurons(structure, drop)
-    lost = all_but(structure.n_connections, positions)
-    lengths = np.diff(np.searchsorted(lost, structure.indptr))
-    if not edit.keep_stranded:
-        ends = lengths > 0
-        ends[structure.sources[lost]] = True
-        draft.touched.append(structure.neuron_ids[ends])
-    if len(lost):
-        draft.undo.append(_revival(old, lost, lengths))
+    slimmer, left, positions, cut = remove_neurons(structure, drop)
+    if len(cut):
+        revival, ends = _revival(old, cut)
+        if not edit.keep_stranded:
+            draft.touched.append(structure.neuron_ids[ends])
+        draft.undo.append(revival)
     slots = np.flatnonzero(drop)
     draft.undo.append(
         AddNeurons(
@@ -211,7 +222,6 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
 def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
     _settle(draft)
     state, ids = draft.state, edit.ids
-    _check_unique("neuron", ids)
     _check_free("neuron", ids, state.structure.neuron_ids)
     if (edit.activations == softmax.code).any():
         raise InvalidEdit("softmax joins the output neurons; a hidden neuron cannot have it")
@@ -231,84 +241,139 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
 
 
 def _connect(draft: Draft, edit: Connect) -> None:
-    state, ids = draft.state, edit.ids
-    sources = state.structure.slots_of(edit.sources)
-    targets = state.structure.slots_of(edit.targets)
-    _check_pairs(state.structure, draft.lost, sources, targets, draft.blocks)
-    newborn = ids >= state.next_connection
-    if not (newborn.all() and (ids[1:] > ids[:-1]).all()):
-        _check_unique("connection", ids)
-        _check_free("connection", ids, np.delete(state.structure.connection_ids, draft.lost))
-    structure, gather = insert_connections(state.structure, ids, sources, targets, draft.lost)
+    state, ids, lost = draft.state, edit.ids, draft.lost
+    pairs = _pairs(state, edit, lost, draft.blocks)
+    if pairs.given:  # others are new, and differ
+        try:
+            _check_free("connection", ids, state.structure.connection_ids, lost)
+        except InvalidEdit:
+            pairs.refuse()  # a broken rule of pairs is named first
+            raise
+    following = state.next_connection
+    if len(ids):
+        following = max(following, int(ids.max() if pairs.given else ids[-1]) + 1)
+    n = state.structure.n_connections + len(edit)
+    if n > MOST_CONNECTIONS:
+        raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
     try:
-        structure = _reordered(structure, sources, targets)
-    except Cycle as cycle:
-        pair = structure.neuron_ids[[cycle.source, cycle.target]]
-        raise CycleError(f"connection {pair[0]}->{pair[1]} would close a cycle") from None
+        structure, gather = insert_connections(
+            state.structure, ids, pairs.sources, pairs.targets, lost,
+            ascending=not pairs.given,
+        )  # fmt: skip
+    except Duplicate:
+        pairs.refuse()
+        raise
+    if pairs.against:
+        structure = _reordered(structure, pairs.sources, pairs.targets)
     draft.state = replace(
         state,
         structure=structure,
-        connections=state.connections.inserted(gather, newborn, edit.columns),
-        next_connection=max(state.next_connection, int(ids.max(initial=-1)) + 1),
+        connections=state.connections.inserted(
+            gather, ids >= state.next_connection, edit.columns
+        ),
+        next_connection=following,
     )
     draft.lost = NOTHING
-    draft.undo.append(Disconnect(ids, keep_stranded=True, reason="undo"))
+    draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
 
 
 def _reordered(
-    structure: Structure, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    structure: Structure, sources: NDArray[np.int32], targets: NDArray[np.int32]
 ) -> Structure:
-    rank = restore_order(structure, sources, targets)
-    return structure if rank is structure.rank else replace(structure, rank=rank)
+    try:
+        return replace(structure, rank=restore_order(structure, sources, targets))
+    except Cycle as cycle:
+        pair = structure.neuron_ids[[cycle.source, cycle.target]]
+        raise CycleError(f"connection {pair[0]}->{pair[1]} would close a cycle") from None
 
 
-def _check_pairs(
-    structure: Structure,
-    lost: Gather,
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    blocks: Blocks | None,
-) -> None:
-    """Refuse the first pair of slots that may not be joined, naming the rule."""
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of slots that are to be joined, none of which breaks a rule of its own."""
 
-    def refuse(broken: NDArray[np.bool_], rule: str) -> None:
-        if broken.any():
-            at = int(np.flatnonzero(broken)[0])
-            pair = [int(structure.neuron_ids[slots[at]]) for slots in (sources, targets)]
-            raise InvalidEdit(f"connection {pair[0]}->{pair[1]} {rule}")
+    structure: Structure
+    lost: Cut
+    blocks: Blocks | None
+    sources: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    against: bool  # whether one goes against the order
+    given: bool  # whether ids are not as the topology gives them out
 
-    refuse(sources == targets, "would join a neuron to itself, which closes a cycle")
-    refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
-    of_softmax = structure.activations[sources] == softmax.code
-    refuse(of_softmax, "would lead out of a softmax output, which must be last")
-    keys = pair_keys(sources, targets)
-    in_order = np.sort(keys)
-    held = structure.positions_joining(in_order)
-    if len(held) and not among(held, lost).all():
+    def refuse(self) -> None:
+        """Refuse the first pair that may not be joined, naming the rule, if there is one."""
+        structure, sources, targets = self.structure, self.sources, self.targets
+
+        def refuse(broken: NDArray[np.bool_], rule: str) -> None:
+            if broken.any():
+                at = int(np.flatnonzero(broken)[0])
+                pair = [int(structure.neuron_ids[slots[at]]) for slots in (sources, targets)]
+                raise InvalidEdit(f"connection {pair[0]}->{pair[1]} {rule}")
+
+        refuse(sources == targets, "would join a neuron to itself, which closes a cycle")
+        refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
+        of_softmax = structure.of_softmax[sources]
+        refuse(of_softmax, "would lead out of a softmax output, which must be last")
         there = structure.positions_between(sources, targets)
-        refuse((there >= 0) & ~among(there, lost), "already exists")
-    if (in_order[1:] == in_order[:-1]).any():
+        refuse((there >= 0) & ~np.isin(there, self.lost.positions), "already exists")
+        keys = targets.astype(np.int64) << 32 | sources
         _, first = np.unique(keys, return_index=True)
         again = np.ones(len(keys), bool)
         again[first] = False
         refuse(again, "is asked for twice")
+        if self.blocks is not None:
+            groups, may_join = _may_join(structure, self.blocks)
+            refuse(~may_join[groups[sources], groups[targets]], "joins groups that may not")
+
+
+def _pairs(state: State, edit: Connect, lost: Cut, blocks: Blocks | None) -> _Pairs:
+    """The slots that an edit joins, checked but for pairs that are joined already.
+
+    Raises
+    ------
+    InvalidEdit
+        If there is no such neuron, or a rule is broken.
+    """
+    from plastic.topology import compiled
+
+    structure, from_ids, to_ids = state.structure, edit.sources, edit.targets
+    neuron_ids, table = structure.neuron_ids, structure.slot_by_id
+    if table is None:
+        neuron_ids, table = locked(np.arange(structure.n_neurons)), np.zeros(0, np.int32)
+        from_ids, to_ids = (locked(structure.slots_of(ids)) for ids in (from_ids, to_ids))
+    groups, may_join = structure.groups, np.zeros((0, 0), np.bool_)
     if blocks is not None:
-        refuse(~_may_connect(structure, sources, targets, blocks), "joins groups that may not")
+        groups, may_join = _may_join(structure, blocks)
+    sources, targets = np.empty(len(edit), np.int32), np.empty(len(edit), np.int32)
+    found = compiled.check_pairs(
+        neuron_ids, table, structure.kinds, structure.of_softmax, groups,
+        structure.rank, may_join, from_ids, to_ids, edit.ids, state.next_connection,
+        sources, targets,
+    )  # fmt: skip
+    if found & (compiled.UNKNOWN_SOURCE | compiled.UNKNOWN_TARGET):
+        structure.slots_of(from_ids)
+        structure.slots_of(to_ids)
+    against, given = bool(found & compiled.AGAINST), bool(found & compiled.GIVEN)
+    pairs = _Pairs(structure, lost, blocks, locked(sources), locked(targets), against, given)
+    if found & compiled.BROKEN:
+        pairs.refuse()
+    return pairs
 
 
-def _may_connect(
-    structure: Structure,
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    blocks: Blocks,
-) -> NDArray[np.bool_]:
-    groups, place = np.unique(structure.groups, return_inverse=True)
-    number = {group: i for i, group in enumerate(groups.tolist())}
-    table = np.zeros((len(groups), len(groups)), bool)
+def _may_join(
+    structure: Structure, blocks: Blocks
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """A number for the group of each neuron, and a table of who may connect, by number."""
+    groups, n_groups = structure.groups, structure.highest_group + 1
+    number: Any = range(n_groups)
+    if n_groups > MOST_GROUPS:
+        present, place = np.unique(groups, return_inverse=True)
+        groups, n_groups = locked(place.astype(np.int32)), len(present)
+        number = {group: i for i, group in enumerate(present.tolist())}
+    table = np.zeros((n_groups, n_groups), np.bool_)
     for source, target in blocks:
         if source in number and target in number:
             table[number[source], number[target]] = True
-    return table.ravel()[(place * len(groups))[sources] + place[targets]]
+    return groups, table
 
 
 def _check_unique(what: str, ids: Ids) -> None:
@@ -318,12 +383,18 @@ def _check_unique(what: str, ids: Ids) -> None:
         raise InvalidEdit(f"{what} {in_order[1:][twice][0]} is named twice in one edit")
 
 
-def _check_free(what: str, ids: Ids, taken: Ids) -> None:
+def _check_free(what: str, ids: Ids, held: NDArray[np.integer], lost: Cut = NOTHING) -> None:
+    """Refuse ids that are named twice, negative, or held and not lost."""
+    named = find(held, ids)
+    if named.twice:
+        _check_unique(what, ids)
     if (ids < 0).any():
         raise InvalidEdit(f"a {what} id must not be negative, got {ids.min()}")
-    clash = among(taken, ids)
-    if clash.any():
-        alive = np.isin(ids, taken[clash])
+    clash = named.positions
+    if len(lost):
+        clash = clash[lost.gone[clash] == 0]
+    if len(clash):
+        alive = np.isin(ids, held[clash])
         raise InvalidEdit(f"{what} {ids[alive][0]} is alive already; ids are for life")
 
 
@@ -332,11 +403,10 @@ def _check_stranded(draft: Draft) -> None:
     if not draft.touched:
         return
     structure = draft.state.structure
-    touched = among(structure.neuron_ids, np.concatenate(draft.touched))
+    touched = find(structure.neuron_ids, np.concatenate(draft.touched)).gone != 0
     touched &= structure.kinds == Kind.HIDDEN
-    ways_out = np.bincount(structure.sources, minlength=structure.n_neurons)
-    for ways, missing in ((np.diff(structure.indptr), "in"), (ways_out, "out")):
-        stranded = touched & (ways == 0)
+    for index, missing in ((structure, "in"), (structure.out, "out")):
+        stranded = touched & (index.indptr[1:] == index.indptr[:-1])
         if stranded.any():
             neuron = structure.neuron_ids[stranded][0]
             raise InvalidEdit(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from plastic.activations import BY_CODE, get_activation
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
 from plastic.errors import InvalidEdit
+from plastic.topology.structure import SPREAD
 from plastic.topology.topology import Topology
 
 Rows = dict[str, NDArray[Any]]
@@ -137,11 +138,8 @@ def _pieces(edit: Edit, back: Iterator[Edit]) -> Iterator[Rows]:
     elif isinstance(edit, Disconnect):
         gone = next(back, None) if len(edit) else None
         if isinstance(gone, Connect):
-            by_id, place = np.argsort(edit.ids), np.argsort(gone.ids)
-            ends = {"source": np.empty_like(edit.ids), "target": np.empty_like(edit.ids)}
-            ends["source"][by_id] = gone.sources[place]
-            ends["target"][by_id] = gone.targets[place]
-            yield _rows(edit, edit.ids, **ends)
+            at = _places(gone.ids, edit.ids)
+            yield _rows(edit, edit.ids, source=gone.sources[at], target=gone.targets[at])
         else:
             yield _rows(edit, edit.ids)
     elif isinstance(edit, PruneNeurons):
@@ -153,17 +151,32 @@ def _pieces(edit: Edit, back: Iterator[Edit]) -> Iterator[Rows]:
         yield _rows(edit, edit.ids)
 
 
+def _places(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.integer]:
+    """Where the wanted ids, which are the same ones in another order, are among the ids."""
+    low = int(ids.min())
+    span = int(ids.max()) - low + 1
+    if span > SPREAD * len(ids):
+        place = np.argsort(ids)
+        return place[np.searchsorted(ids[place], wanted)]
+    table = np.empty(span, np.int32)
+    table[ids - low] = np.arange(len(ids), dtype=np.int32)
+    return table[wanted - low]
+
+
 def _rows(edit: Edit, ids: NDArray[np.int64] | None, **given: Any) -> Rows:
-    n = len(edit)
+    def all_of(value: Any, dtype: Any) -> NDArray[Any]:
+        return np.broadcast_to(np.array(value, dtype), len(edit))  # one value, however many
+
+    none = all_of(-1, np.int64)
     rows: Rows = {
-        "kind": np.full(n, edit.kind, object),
-        "id": np.full(n, -1) if ids is None else ids,
-        "source": np.full(n, -1),
-        "target": np.full(n, -1),
-        "activation": np.full(n, "", object),
-        "group": np.full(n, -1),
-        "reason": np.full(n, edit.reason, object),
-        "score": np.full(n, np.nan) if edit.scores is None else edit.scores,
+        "kind": all_of(edit.kind, object),
+        "id": none if ids is None else ids,
+        "source": none,
+        "target": none,
+        "activation": all_of("", object),
+        "group": none,
+        "reason": all_of(edit.reason, object),
+        "score": all_of(np.nan, float) if edit.scores is None else edit.scores,
     }
     return rows | given
 

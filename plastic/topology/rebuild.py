@@ -7,21 +7,35 @@ aligned with the old neurons or connections: ``new = old[gather]`` after a remov
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.topology.structure import LOW, Kind, Structure, concatenated_ranges
+from plastic.topology.structure import (
+    Cut,
+    Kind,
+    Structure,
+    concatenated_ranges,
+    id_dtype,
+    locked,
+    sort_pairs,
+)
 
-Gather = NDArray[np.int64]
+Gather = NDArray[np.integer]
 
-NOTHING: Gather = np.zeros(0, np.int64)
+NOTHING = Cut(np.zeros(0, np.int32), np.zeros(0, np.uint8))
+"""No connection goes."""
+
+
+NO_IDS: NDArray[np.int64] = locked(np.zeros(0, np.int64))
+
+
+class Duplicate(Exception):
+    """Two connections would join the same pair of neurons."""
 
 
 def remove_neurons(
     structure: Structure, drop: NDArray[np.bool_]
-) -> tuple[Structure, Gather, Gather]:
+) -> tuple[Structure, Gather, Gather, Cut]:
     """Drop neurons and every connection from and to them.
 
     Parameters
@@ -33,10 +47,13 @@ def remove_neurons(
     structure : Structure
     neurons, connections : int arrays
         Old slots and old positions of what is left, in the new order.
+    cut : Cut
+        The connections that went.
     """
     gone = np.repeat(drop, np.diff(structure.indptr))
     gone |= drop[structure.sources]
-    slimmer, positions = remove_connections(structure, np.flatnonzero(gone))
+    cut = Cut(np.flatnonzero(gone).astype(np.int32), gone.view(np.uint8))
+    slimmer, positions = remove_connections(structure, cut)
     slots = np.flatnonzero(~drop)
     new_slot = (np.cumsum(~drop) - 1).astype(np.int32)
     rank = np.empty(len(slots), np.int32)
@@ -51,7 +68,7 @@ def remove_neurons(
         sources=new_slot[slimmer.sources],
         connection_ids=slimmer.connection_ids,
     )
-    return slimmer, slots, positions
+    return slimmer, slots, positions, cut
 
 
 def keep_neurons(
@@ -76,7 +93,7 @@ def keep_neurons(
     starts = structure.indptr[slots]
     lengths = structure.indptr[slots + 1] - starts
     if 2 * lengths.sum() > structure.n_connections:  # most rows stay: drop the others
-        return remove_neurons(structure, ~keep)
+        return remove_neurons(structure, ~keep)[:3]
     positions = concatenated_ranges(starts, lengths)
     sources = structure.sources[positions]
     held = keep[sources]
@@ -99,16 +116,10 @@ def keep_neurons(
     return slimmer, slots, positions
 
 
-def remove_connections(structure: Structure, lost: Gather) -> tuple[Structure, Gather]:
-    """Drop the connections at some positions, given in ascending order."""
-    gather = all_but(structure.n_connections, lost)
-    slimmer = replace(
-        structure,
-        indptr=structure.indptr - np.searchsorted(lost, structure.indptr),
-        sources=structure.sources[gather],
-        connection_ids=structure.connection_ids[gather],
-    )
-    return slimmer, gather
+def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gather]:
+    """Drop some connections."""
+    none = np.zeros(0, np.int32)
+    return insert_connections(structure, NO_IDS, none, none, cut, ascending=True)
 
 
 def insert_neurons(
@@ -142,7 +153,7 @@ def insert_neurons(
         rank=rank[gather],
         indptr=np.concatenate([[0], np.cumsum(row_lengths[gather])]),
         sources=new_slot[structure.sources].astype(np.int32),
-        connection_ids=structure.connection_ids.copy(),
+        connection_ids=structure.connection_ids,
     )
     return larger, gather
 
@@ -165,66 +176,52 @@ def _places(
 def insert_connections(
     structure: Structure,
     ids: NDArray[np.int64],
-    sources: NDArray[np.integer],
-    targets: NDArray[np.integer],
-    lost: Gather = NOTHING,
+    sources: NDArray[np.int32],
+    targets: NDArray[np.int32],
+    cut: Cut = NOTHING,
+    *,
+    ascending: bool = False,
 ) -> tuple[Structure, Gather]:
     """Add connections between slots; the rank is left as it is.
 
-    Those at the positions `lost` (ascending) are dropped on the way, which costs no more
-    than to keep them.
+    Those of `cut` are dropped on the way, which costs no more than to keep them.
+
+    Parameters
+    ----------
+    structure : Structure
+    ids : int64 array, shape (n_new,)
+        None is held already, or named twice.
+    sources, targets : int32 arrays, shape (n_new,)
+        Slots that they join.
+    cut : Cut
+    ascending : bool
+        Whether the ids are known to ascend.
+
+    Raises
+    ------
+    Duplicate
+        If a pair of slots is joined already, and not cut, or joined twice.
     """
-    n_old, n_new = structure.n_connections, len(ids)
-    kept = structure.indptr - np.searchsorted(lost, structure.indptr)
-    by_row = _by_row(ids, targets)
-    # newborns go to the end of their rows, where their ids (the highest so far) belong
-    places = kept[targets[by_row] + 1] + np.arange(n_new)
-    gather = np.empty(n_old - len(lost) + n_new, np.int64)
-    gather[all_but(len(gather), places)] = all_but(n_old, lost)
-    gather[places] = n_old + by_row
-    born = np.bincount(targets, minlength=structure.n_neurons)
-    indptr = kept + np.concatenate([[0], np.cumsum(born)])
-    all_ids = np.concatenate([structure.connection_ids, ids])
-    revived = n_old > 0 and n_new > 0 and ids.min() <= structure.connection_ids.max()
-    if revived:
-        _sort_rows(gather, indptr, all_ids, np.flatnonzero(born))
-    larger = replace(
-        structure,
-        indptr=indptr,
-        sources=np.concatenate([structure.sources, sources], dtype=np.int32)[gather],
-        connection_ids=all_ids[gather],
+    from plastic.topology import compiled
+
+    pairs = sort_pairs(targets, sources, ids, structure.n_neurons, ascending=ascending)
+    held = structure.connection_ids
+    highest = (ids[-1] if ascending else ids.max()) if len(ids) else -1
+    if held.dtype == np.int32 and id_dtype(highest) == np.int64:
+        held = locked(held.astype(np.int64))
+    n = structure.n_connections - len(cut) + len(ids)
+    indptr = np.empty_like(structure.indptr)
+    to_sources, to_ids, gather = (
+        np.empty(n + 1, dtype) for dtype in (np.int32, held.dtype, np.int32)
     )
-    return larger, gather
-
-
-def _by_row(ids: NDArray[np.int64], targets: NDArray[np.integer]) -> Gather:
-    """As ``lexsort((ids, targets))``, several times as fast: one flat sort of plain numbers."""
-    if (ids[1:] > ids[:-1]).all():  # as newborns' do
-        return np.sort(targets.astype(np.int64) << 32 | np.arange(len(ids))) & LOW
-    by_id = np.argsort(ids)
-    return by_id[_by_row(np.arange(len(ids)), targets[by_id])]
-
-
-def all_but(n: int, places: Gather) -> Gather:
-    """All of ``0 .. n-1`` but some."""
-    if not len(places):
-        return np.arange(n)
-    left = np.ones(n, bool)
-    left[places] = False
-    return np.flatnonzero(left)
-
-
-def _sort_rows(
-    gather: Gather, indptr: NDArray[np.int64], ids: NDArray[np.int64], rows: NDArray[np.integer]
-) -> None:
-    """Sort `gather` by id within some rows, in place."""
-    lengths = indptr[rows + 1] - indptr[rows]
-    inside = concatenated_ranges(indptr[rows], lengths)
-    content = gather[inside]
-    low = ids.min()
-    span = int(ids.max()) - int(low) + 1
-    if span < 2**62 // max(len(rows), 1):  # one number for row and id: much faster to sort
-        keys = np.repeat(np.arange(len(rows)) * span, lengths) + (ids[content] - low)
-        gather[inside] = content[np.argsort(keys)]
-    else:
-        gather[inside] = content[np.lexsort((ids[content], np.repeat(rows, lengths)))]
+    differ = compiled.merge_rows(
+        structure.indptr, structure.sources, held, cut.gone, cut.positions,
+        pairs.starts, pairs.order, pairs.sources, pairs.ids,
+        indptr, to_sources, to_ids, gather,
+    )  # fmt: skip
+    if not differ:
+        raise Duplicate
+    to_ids = to_ids[:n]
+    if to_ids.dtype == np.int64:  # the highest may have gone
+        to_ids = to_ids.astype(id_dtype(int(to_ids.max(initial=-1))), copy=False)
+    return structure.with_connections(indptr, to_sources[:n], to_ids), gather[:n]

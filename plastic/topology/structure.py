@@ -16,17 +16,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
+from plastic.activations import softmax
 from plastic.errors import InvalidEdit
 
 IntArray = NDArray[np.integer]
 
-LOW = 2**32 - 1
-"""The half of a 64-bit number that holds a source; its target is in the other half."""
-
-SPREAD = 16
-"""Places in a table for each item that is looked up: more memory, fewer that share one."""
+SPREAD = 64
+"""A table that is looked up by id has at most so many places for each item; a sort is next."""
 
 
 class Kind(IntEnum):
@@ -43,16 +40,38 @@ class OutIndex:
 
     Parameters
     ----------
-    indptr : int array, shape (n_neurons + 1,)
+    indptr : int64 array, shape (n_neurons + 1,)
     targets : int32 array, shape (n_connections,)
-        Target slot of each.
+        Target slot of each, ascending within each source.
     positions : int32 array, shape (n_connections,)
         Position of each in the rows by target.
     """
 
-    indptr: IntArray
-    targets: IntArray
-    positions: IntArray
+    indptr: NDArray[np.int64]
+    targets: NDArray[np.int32]
+    positions: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Connections of a structure that go, or that are looked for.
+
+    Parameters
+    ----------
+    positions : int32 array, shape (n_lost,)
+        Ascending.
+    gone : uint8 array, shape (n_connections,)
+        1 at those positions, 0 elsewhere.
+    twice : bool
+        Whether one of them was named twice.
+    """
+
+    positions: NDArray[np.int32]
+    gone: NDArray[np.uint8]
+    twice: bool = False
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +92,8 @@ class Structure:
         Where each row begins.
     sources : int32 array, shape (n_connections,)
         Source slot of each connection.
-    connection_ids : int64 array, shape (n_connections,)
-        Ascending within each row.
+    connection_ids : int32 or int64 array, shape (n_connections,)
+        Ascending within each row; of the dtype that `id_dtype` tells.
     """
 
     neuron_ids: NDArray[np.int64]
@@ -84,11 +103,23 @@ class Structure:
     rank: NDArray[np.int32]
     indptr: NDArray[np.int64]
     sources: NDArray[np.int32]
-    connection_ids: NDArray[np.int64]
+    connection_ids: IntArray
 
     def __post_init__(self) -> None:
         for array in vars(self).values():
             array.flags.writeable = False
+
+    def with_connections(
+        self, indptr: NDArray[np.int64], sources: NDArray[np.int32], ids: IntArray
+    ) -> Structure:
+        """The same neurons, with whatever is known of them, and other connections."""
+        other = object.__new__(Structure)
+        vars(other).update(vars(self))
+        vars(other).pop("out", None)
+        vars(other).update(
+            indptr=locked(indptr), sources=locked(sources), connection_ids=locked(ids)
+        )
+        return other
 
     @property
     def n_neurons(self) -> int:
@@ -100,37 +131,69 @@ class Structure:
         """Number of connections."""
         return len(self.sources)
 
-    @cached_property
+    @property
     def targets(self) -> NDArray[np.int32]:
-        """Target slot of each connection, shape (n_connections,)."""
+        """Target slot of each connection, shape (n_connections,); made anew each time."""
         rows = np.arange(self.n_neurons, dtype=np.int32)
-        return _locked(np.repeat(rows, np.diff(self.indptr)))
+        return locked(np.repeat(rows, np.diff(self.indptr)))
 
     @cached_property
     def out(self) -> OutIndex:
         """The connections by source."""
-        # SciPy's conversion is a counting sort: linear, compiled, and stable
-        positions = np.arange(self.n_connections, dtype=np.int32)
-        shape = (self.n_neurons, self.n_neurons)
-        indptr = self.indptr.astype(np.int32)  # else SciPy widens the indices to its dtype
-        by_source = csr_array((positions, self.sources, indptr), shape=shape).tocsc()
-        arrays = by_source.indptr.astype(np.int64), by_source.indices, by_source.data
-        return OutIndex(*(_locked(array) for array in arrays))
+        from plastic.topology import compiled
+
+        starts = np.empty(self.n_neurons + 1, np.int64)
+        targets, positions = (np.empty(self.n_connections, np.int32) for _ in range(2))
+        compiled.index_by_source(self.indptr, self.sources, starts, targets, positions)
+        return OutIndex(locked(starts), locked(targets), locked(positions))
 
     @cached_property
     def order(self) -> NDArray[np.int32]:
         """Slots in topological order, shape (n_neurons,)."""
-        return _locked(np.argsort(self.rank).astype(np.int32))
+        order = np.empty(self.n_neurons, np.int32)
+        order[self.rank] = np.arange(self.n_neurons, dtype=np.int32)
+        return locked(order)
+
+    @cached_property
+    def computed(self) -> NDArray[np.int32]:
+        """Slots of all neurons but the inputs, in topological order."""
+        return locked(self.order[self.kinds[self.order] != int(Kind.INPUT)])
 
     @cached_property
     def inputs(self) -> NDArray[np.int32]:
         """Slots of the input neurons, by id; feature ``f`` of the data enters ``inputs[f]``."""
-        return _locked(np.flatnonzero(self.kinds == Kind.INPUT).astype(np.int32))
+        return locked(np.flatnonzero(self.kinds == Kind.INPUT).astype(np.int32))
 
     @cached_property
     def outputs(self) -> NDArray[np.int32]:
         """Slots of the output neurons, by id."""
-        return _locked(np.flatnonzero(self.kinds == Kind.OUTPUT).astype(np.int32))
+        return locked(np.flatnonzero(self.kinds == Kind.OUTPUT).astype(np.int32))
+
+    @cached_property
+    def of_softmax(self) -> NDArray[np.bool_]:
+        """Which neurons are softmax, shape (n_neurons,); nothing may lead out of them."""
+        return locked(self.activations == softmax.code)
+
+    @cached_property
+    def highest_group(self) -> int:
+        """The highest number of a group."""
+        return int(self.groups.max())
+
+    @cached_property
+    def slot_by_id(self) -> NDArray[np.int32] | None:
+        """Slot by id less the lowest id, -1 where there is none.
+
+        Empty if the ids have no gaps, None if they are too far from each other for a table.
+        """
+        first, last = int(self.neuron_ids[0]), int(self.neuron_ids[-1])
+        span = last - first + 1
+        if span == self.n_neurons:
+            return np.zeros(0, np.int32)
+        if span > SPREAD * self.n_neurons:
+            return None
+        table = np.full(span, -1, np.int32)
+        table[self.neuron_ids - first] = np.arange(self.n_neurons, dtype=np.int32)
+        return table
 
     def slots_of(self, ids: Any) -> NDArray[np.int64]:
         """Slots of neurons.
@@ -143,17 +206,7 @@ class Structure:
         ids = np.asarray(ids, np.int64)
         if not ids.size:
             return np.zeros(ids.shape, np.int64)
-        first, last = int(self.neuron_ids[0]), int(self.neuron_ids[-1])
-        span = last - first + 1
-        within = first <= ids.min() and ids.max() <= last
-        if within and span == self.n_neurons:  # there are no gaps
-            return ids - first
-        if within and span < SPREAD * (self.n_neurons + ids.size):
-            table = np.zeros(span, np.int64)
-            table[self.neuron_ids - first] = np.arange(self.n_neurons)
-            slots = table[ids - first]
-        else:
-            slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
+        slots = np.minimum(np.searchsorted(self.neuron_ids, ids), self.n_neurons - 1)
         found = self.neuron_ids[slots] == ids
         if not found.all():
             raise InvalidEdit(f"there is no neuron {ids[~found][0]}")
@@ -168,7 +221,7 @@ class Structure:
             If there is no connection of one of these ids.
         """
         ids = np.asarray(ids, np.int64)
-        positions = np.flatnonzero(among(self.connection_ids, ids))
+        positions = find(self.connection_ids, ids).positions.astype(np.int64)
         found = self.connection_ids[positions]
         by_id = np.argsort(found)
         place = np.searchsorted(found[by_id], ids)
@@ -181,75 +234,122 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        wanted = pair_keys(sources, targets)
-        held = self.positions_joining(np.sort(wanted))
-        if not len(held):
-            return np.full(len(wanted), -1)
-        keys = pair_keys(self.sources[held], self.targets[held])
-        by_key = np.argsort(keys)
-        place = by_key[np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)]
-        return np.where(keys[place] == wanted, held[place], -1)
+        from plastic.topology import compiled
 
-    def positions_joining(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions, ascending, of the connections that join one of some pairs.
-
-        Parameters
-        ----------
-        keys : int array, shape (n_pairs,)
-            Their `pair_keys`, ascending.
-        """
-        rows, row, sources = np.arange(self.n_neurons), keys >> 32, keys & LOW
-        inside = None
-        if 0 < len(keys) < self.n_neurons // 8:  # look at their rows alone
-            first = np.append(True, row[1:] > row[:-1])
-            rows, row = row[first], np.cumsum(first) - 1
-        lengths = self.indptr[rows + 1] - self.indptr[rows]
-        if len(rows) < self.n_neurons:
-            inside = concatenated_ranges(self.indptr[rows], lengths)
-        held = self.sources if inside is None else self.sources[inside]
-        # Both sides go into a table in which few share a place, and those who do are compared.
-        width = _power_of_two(min(self.n_neurons, SPREAD * len(keys) // max(len(rows), 1)))
-        table = np.zeros(len(rows) * width, bool)
-        table[row * width + (sources & (width - 1))] = True
-        places = np.repeat(np.arange(0, len(table), width), lengths)
-        places += held & np.int32(width - 1)
-        near = np.flatnonzero(table[places])
-        near_keys = pair_keys(held[near], rows[places[near] // width])
-        at = np.minimum(np.searchsorted(keys, near_keys), len(keys) - 1)
-        near = near[keys[at] == near_keys]
-        return near if inside is None else inside[near]
+        number = np.arange(len(sources))
+        pairs = sort_pairs(targets, sources, number, self.n_neurons, ascending=True)
+        found = np.empty(len(number), np.int64)
+        compiled.find_pairs(
+            self.indptr, self.sources, pairs.starts, pairs.order, pairs.sources, found
+        )
+        return found
 
 
-def pair_keys(sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
-    """A number for each pair of slots, by target first, then by source."""
-    return np.asarray(targets, np.int64) << 32 | sources
-
-
-def among(values: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each value is one of the ids, as `numpy.isin`, but without sorting them.
+def id_dtype(highest: int) -> type[np.signedinteger]:
+    """What connection ids are held in: int32 while every id is below 2**31, int64 after that.
 
     Examples
     --------
-    >>> among(np.array([3, 1, 2]), np.array([2, 3, 8]))
-    array([ True, False,  True])
+    >>> id_dtype(2**31 - 1), id_dtype(2**31)
+    (<class 'numpy.int32'>, <class 'numpy.int64'>)
     """
-    if not len(ids) or not len(values):
-        return np.zeros(len(values), bool)
-    if len(ids) == 1:
-        return values == ids[0]
-    highest = max(int(values.max()), int(ids.max()))
-    if highest < SPREAD * (len(values) + len(ids)) and min(values.min(), ids.min()) >= 0:
-        named = np.zeros(highest + 1, bool)
-        named[ids] = True
-        return named[values]
-    last = _power_of_two(SPREAD * len(ids)) - 1
-    owners = np.zeros(last + 1, np.int32)  # the number of the id that has each place
-    places = ids & last
-    owners[places] = np.arange(len(ids), dtype=np.int32)
-    found = ids[owners[values & last]] == values
-    without = ids[ids[owners[places]] != ids]  # another has their place
-    search = among if 2 * len(without) < len(ids) else np.isin
-    return found | search(values, without)
+    return np.int32 if highest < 2**31 else np.int64
+
+
+def find(held: IntArray, ids: NDArray[np.int64]) -> Cut:
+    """Find which of the ids that are held are named.
+
+    Parameters
+    ----------
+    held : int array, shape (n,)
+        Each at least 0, none twice.
+    ids : int64 array, shape (k,)
+        In any order.
+
+    Examples
+    --------
+    >>> find(np.array([3, 1, 2]), np.array([2, 3, 8]))
+    Cut(positions=array([0, 2], dtype=int32), gone=array([1, 0, 1], dtype=uint8), twice=False)
+    """
+    from plastic.topology import compiled
+
+    if not len(ids):
+        return Cut(np.zeros(0, np.int32), np.zeros(len(held), np.uint8))
+    found, positions = np.empty(len(held), np.uint8), np.empty(len(ids) + 1, np.int32)
+    held, ids = read_only(held), read_only(ids)
+    low, high = compiled.span_of(ids)
+    if high - low < SPREAD * (len(held) + len(ids)):  # at most so many bits for each
+        marks = np.zeros((high - low + 1) // 64 + 1, np.uint64)
+        count, twice = compiled.find_ids(held, ids, low, marks, found, positions)
+    else:
+        bits = len(ids).bit_length() + 1
+        owners = np.zeros(2**bits, np.int32)
+        count, twice = compiled.find_sparse_ids(held, ids, 64 - bits, owners, found, positions)
+    return Cut(positions[:count], found, twice)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of slots that are to be joined, sorted by target and by id within.
+
+    Parameters
+    ----------
+    starts : int64 array, shape (n_neurons + 1,)
+        Where those into each target begin.
+    order : int32 array, shape (k,)
+        The number that each had before it was sorted.
+    sources : int32 array, shape (k,)
+    ids : int64 array, shape (k,)
+    """
+
+    starts: NDArray[np.int64]
+    order: NDArray[np.int32]
+    sources: NDArray[np.int32]
+    ids: NDArray[np.int64]
+
+
+def sort_pairs(
+    targets: IntArray,
+    sources: IntArray,
+    ids: NDArray[np.int64],
+    n_neurons: int,
+    *,
+    ascending: bool = False,
+) -> Pairs:
+    """Sort pairs of slots: ``order = lexsort((ids, targets))``.
+
+    Parameters
+    ----------
+    targets, sources : int arrays, shape (k,)
+    ids : int64 array, shape (k,)
+    n_neurons : int
+    ascending : bool
+        Whether the ids are known to ascend.
+
+    Examples
+    --------
+    >>> pairs = sort_pairs(np.array([1, 0, 1]), np.array([5, 6, 7]), np.array([4, 3, 2]), 2)
+    >>> pairs.sources, pairs.order
+    (array([6, 7, 5], dtype=int32), array([1, 2, 0], dtype=int32))
+    """
+    from plastic.topology import compiled
+
+    k = len(ids)
+    starts, order = np.empty(n_neurons + 1, np.int64), np.empty(k, np.int32)
+    pairs = Pairs(starts, order, np.empty(k, np.int32), np.empty(k, np.int64))
+    targets, sources = (read_only(np.asarray(slots, np.int32)) for slots in (targets, sources))
+    ids = read_only(ids)
+
+    def lay(by_id: NDArray[np.int64]) -> bool:
+        return compiled.sort_by_row(
+            targets, sources, ids, ascending, by_id,
+            pairs.starts, pairs.order, pairs.sources, pairs.ids,
+        )  # fmt: skip
+
+    # what comes back at an undo ascends in its rows already: nothing has to be sorted first
+    if not lay(np.zeros(0, np.int64)):
+        lay(np.argsort(ids))
+    return pairs
 
 
 def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[np.int64]:
@@ -266,11 +366,14 @@ def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[
     return ranges
 
 
-def _power_of_two(n: int) -> int:
-    """The lowest power of two of at least `n`."""
-    return 1 << max(int(n) - 1, 0).bit_length()
-
-
-def _locked(array: NDArray[Any]) -> NDArray[Any]:
+def locked(array: NDArray[Any]) -> NDArray[Any]:
+    """The array itself, no longer to be written to."""
     array.flags.writeable = False
     return array
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The array as the compiled loops know it: contiguous, and not to be written to."""
+    if array.flags.c_contiguous and not array.flags.writeable:
+        return array
+    return locked(np.ascontiguousarray(array).view())

@@ -380,7 +380,7 @@ class Topology:
     def _date(self, what: str, first: int, following: int) -> None:
         births = self._births[what]
         if following > first and births[1, -1] != self.step:
-            self._births[what] = np.column_stack([births, [first, self.step]])
+            self._births[what] = np.concatenate([births, [[first], [self.step]]], axis=1)
 
 
 def _copied(state: State) -> State:
@@ -396,7 +396,7 @@ def _empty_structure() -> Structure:
         "groups": np.int32,
         "rank": np.int32,
         "sources": np.int32,
-        "connection_ids": np.int64,
+        "connection_ids": np.int32,
     }
     arrays = {name: np.zeros(0, dtype) for name, dtype in fields.items()}
     return Structure(indptr=np.zeros(1, np.int64), **arrays)

@@ -8,7 +8,7 @@ a way in or out: that is part of what sparse policies have to live with.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import networkx as nx
@@ -21,6 +21,12 @@ from plastic.errors import InvalidParameter, check_count, check_range
 from plastic.topology.topology import Topology
 
 Pairs = NDArray[np.int64]  # (n_pairs, 2)
+
+LARGE = 2**27
+"""Pairs of a block above which connections are drawn without a list of all pairs."""
+
+STRIP = 2**25
+"""Pairs of such a block that are looked at together."""
 
 DAG_BLOCKS = ((0, 1), (1, 1), (1, 2), (0, 2))
 """Inputs are group 0, hidden neurons 1, outputs 2; any may connect forward."""
@@ -367,16 +373,38 @@ def _layered(
         first += size
     layers.append(np.arange(sizes[0], sizes[0] + sizes[-1]))
     groups = np.repeat(np.arange(1, last), sizes[1:-1])
-    edits: list[AddNeurons | Connect] = [
+    topology.apply(
         AddNeurons(len(groups), activation, groups, keep_stranded=True, reason="wiring")
-    ]
+    )
     for layer, count in enumerate(counts):
         n_sources = sizes[layer]
-        flat = np.sort(rng.choice(n_sources * sizes[layer + 1], count, replace=False))
-        sources, targets = layers[layer][flat % n_sources], layers[layer + 1][flat // n_sources]
-        edits.append(Connect(sources, targets, reason="wiring"))
-    topology.apply(*edits)
+        for flat in _drawn_pairs(n_sources * sizes[layer + 1], count, rng):
+            target, source = np.divmod(flat, n_sources)
+            ends = layers[layer][source], layers[layer + 1][target]
+            topology.apply(Connect(*ends, reason="wiring"))  # one by one, for the memory
     return topology
+
+
+def _drawn_pairs(n_pairs: int, count: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
+    """Different numbers below `n_pairs`, every set of them equally likely, in ascending parts.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in _drawn_pairs(6, 3, np.random.default_rng(0))]
+    [[3, 4, 5]]
+    """
+    # NumPy lists all numbers and shuffles them, unless few are wanted
+    if n_pairs <= LARGE or n_pairs > 50 * count:
+        yield np.sort(rng.choice(n_pairs, count, replace=False))
+        return
+    few = min(count, n_pairs - count)  # drawn are those that are there, or those that are not
+    marked, missing = np.zeros(n_pairs, np.bool_), few
+    while missing:  # as drawn one after the other, for one round never draws too many
+        marked[rng.integers(0, n_pairs, min(missing, STRIP))] = True
+        missing = few - int(np.count_nonzero(marked))
+    for start in range(0, n_pairs, STRIP):
+        part = marked[start : start + STRIP]
+        yield np.flatnonzero(part if few == count else ~part) + start
 
 
 def _dag(
