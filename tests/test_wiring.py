@@ -8,7 +8,7 @@ import pytest
 from topologies import assert_consistent, plain_graph, snapshot
 
 from plastic.errors import InvalidParameter
-from plastic.topology import Kind, wiring
+from plastic.topology import Kind, drawing, wiring
 from plastic.topology.wiring import DAG_BLOCKS, erk_counts
 
 LAYERED = {
@@ -304,11 +304,11 @@ class TestRefusals:
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_large_blocks_are_drawn_like_small_ones(monkeypatch, count):
     """As many as asked for, ascending, in parts; every set of them as often as any other."""
-    monkeypatch.setattr(wiring, "LARGE", 0)
-    monkeypatch.setattr(wiring, "STRIP", 2)
+    monkeypatch.setattr(drawing, "LARGE", 0)
+    monkeypatch.setattr(drawing, "STRIP", 2)
     rng, times = np.random.default_rng(count), Counter()
     for _ in range(2000):
-        parts = list(wiring._drawn_pairs(5, count, rng))
+        parts = list(drawing.drawn_numbers(5, count, rng))
         assert len(parts) == 3
         times[tuple(np.concatenate(parts).tolist())] += 1
     sets = list(combinations(range(5), count))
@@ -318,8 +318,8 @@ def test_large_blocks_are_drawn_like_small_ones(monkeypatch, count):
 
 
 def test_a_wiring_of_large_blocks_is_sound(monkeypatch):
-    monkeypatch.setattr(wiring, "LARGE", 20)
-    monkeypatch.setattr(wiring, "STRIP", 30)
+    monkeypatch.setattr(drawing, "LARGE", 20)
+    monkeypatch.setattr(drawing, "STRIP", 30)
     topology = make("erk", density=0.3)
     assert_consistent(topology)
     counts, room = block_counts(topology)

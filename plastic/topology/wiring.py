@@ -8,7 +8,7 @@ a way in or out: that is part of what sparse policies have to live with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import networkx as nx
@@ -18,15 +18,10 @@ from numpy.typing import NDArray
 
 from plastic.edits import AddNeurons, Connect
 from plastic.errors import InvalidParameter, check_count, check_range
+from plastic.topology.drawing import drawn_numbers
 from plastic.topology.topology import Topology
 
 Pairs = NDArray[np.int64]  # (n_pairs, 2)
-
-LARGE = 2**27
-"""Pairs of a block above which connections are drawn without a list of all pairs."""
-
-STRIP = 2**25
-"""Pairs of such a block that are looked at together."""
 
 DAG_BLOCKS = ((0, 1), (1, 1), (1, 2), (0, 2))
 """Inputs are group 0, hidden neurons 1, outputs 2; any may connect forward."""
@@ -287,7 +282,7 @@ def small_world(
     n = sum(sizes)
     degree = 2 * _dag_count(sizes, density) / n
     neighbours = min(max(2, 2 * round(degree / 2)), n - 1)
-    graph = nx.watts_strogatz_graph(n, neighbours, rewired, seed=_seed(rng))
+    graph = nx.watts_strogatz_graph(n, neighbours, rewired, seed=int(rng.integers(2**31)))
     pairs = np.sort(np.array(graph.edges, np.int64).reshape(-1, 2), axis=1)
     return _dag(sizes, pairs, density, rng, (activation, output_activation))
 
@@ -313,7 +308,7 @@ def scale_free(
     _check_sizes(sizes)
     n = sum(sizes)
     attached = min(max(1, round(_dag_count(sizes, density) / n)), n - 1)
-    graph = nx.barabasi_albert_graph(n, attached, seed=_seed(rng))
+    graph = nx.barabasi_albert_graph(n, attached, seed=int(rng.integers(2**31)))
     place = rng.permutation(n)  # hubs may be anywhere, not only among the inputs
     pairs = np.sort(place[np.array(graph.edges, np.int64).reshape(-1, 2)], axis=1)
     return _dag(sizes, pairs, density, rng, (activation, output_activation))
@@ -378,33 +373,11 @@ def _layered(
     )
     for layer, count in enumerate(counts):
         n_sources = sizes[layer]
-        for flat in _drawn_pairs(n_sources * sizes[layer + 1], count, rng):
+        for flat in drawn_numbers(n_sources * sizes[layer + 1], count, rng):
             target, source = np.divmod(flat, n_sources)
             ends = layers[layer][source], layers[layer + 1][target]
             topology.apply(Connect(*ends, reason="wiring"))  # one by one, for the memory
     return topology
-
-
-def _drawn_pairs(n_pairs: int, count: int, rng: Generator) -> Iterator[NDArray[np.int64]]:
-    """Different numbers below `n_pairs`, every set of them equally likely, in ascending parts.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in _drawn_pairs(6, 3, np.random.default_rng(0))]
-    [[3, 4, 5]]
-    """
-    # NumPy lists all numbers and shuffles them, unless few are wanted
-    if n_pairs <= LARGE or n_pairs > 50 * count:
-        yield np.sort(rng.choice(n_pairs, count, replace=False))
-        return
-    few = min(count, n_pairs - count)  # drawn are those that are there, or those that are not
-    marked, missing = np.zeros(n_pairs, np.bool_), few
-    while missing:  # as drawn one after the other, for one round never draws too many
-        marked[rng.integers(0, n_pairs, min(missing, STRIP))] = True
-        missing = few - int(np.count_nonzero(marked))
-    for start in range(0, n_pairs, STRIP):
-        part = marked[start : start + STRIP]
-        yield np.flatnonzero(part if few == count else ~part) + start
 
 
 def _dag(
@@ -472,7 +445,3 @@ def _check_sizes(sizes: tuple[int, int, int]) -> None:
 def _first_unique(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     _, first = np.unique(keys, return_index=True)
     return keys[np.sort(first)]
-
-
-def _seed(rng: Generator) -> int:
-    return int(rng.integers(2**31))
