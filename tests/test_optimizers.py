@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plastic.edits import Connect
-from plastic.engine import SGD, Adam, Network, kernels
+from plastic.engine import SGD, Adam, Network, updates
 from plastic.engine.layout import Rule
 from plastic.engine.optimizers import MOST_AGES
 from plastic.errors import InvalidParameter
@@ -92,7 +92,7 @@ def test_the_kernel_is_the_rule(optimizer, decay, dtype, tolerance):
     for gradient, rate in zip(gradients, rates, strict=True):
         optimizer.step(values, gradient, state, rate, decay=decay)
         summed = (4 * gradient).astype(dtype)
-        kernels.update(
+        updates.update(
             rule, kind(rate), mine, *columns, age, 1, summed, len(start), kind(0.25), held
         )
     np.testing.assert_allclose(mine[1:-1], values, atol=tolerance)

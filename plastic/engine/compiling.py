@@ -58,4 +58,4 @@ def tell_of_compiling() -> None:
 
 @cache
 def _say_compiling() -> None:
-    log.warning("compiling the kernels, once per machine: this takes up to about ten seconds")
+    log.warning("compiling the kernels, once per machine: this takes up to half a minute")

@@ -13,7 +13,19 @@ from numpy.typing import DTypeLike, NDArray
 
 from plastic import activations, losses
 from plastic.edits import Connect, Disconnect
-from plastic.engine import kernels, simd, small, small_passes, vector_math
+from plastic.engine import (
+    blocks,
+    gradients,
+    kernels,
+    rows,
+    simd,
+    small,
+    small_passes,
+    spans,
+    strongest,
+    updates,
+    vector_math,
+)
 from plastic.engine.compiling import share_stamp, tell_of_compiling
 from plastic.engine.layout import (
     Batches,
@@ -25,7 +37,13 @@ from plastic.engine.layout import (
     Watch,
 )
 from plastic.engine.optimizers import SGD, Optimizer
-from plastic.engine.plan import plan_buffers, plan_graph, plan_small_buffers
+from plastic.engine.plan import (
+    plan_buffers,
+    plan_exchange,
+    plan_graph,
+    plan_small_buffers,
+    plan_small_graph,
+)
 from plastic.engine.results import LOSS_BOUND, Gradients, Signals
 from plastic.engine.simd import LANES
 from plastic.engine.statistics import MOMENTS, SALIENCY, Statistics
@@ -47,7 +65,10 @@ NARROW, WIDE = (0,) * 8, (0,) * LANES
 MOST_KEPT = 4
 """Batch sizes whose working memory is kept at a time."""
 
-share_stamp(kernels, small, small_passes, vector_math, simd, activations, losses)
+share_stamp(
+    kernels, gradients, rows, spans, updates, blocks, small, small_passes, vector_math, simd,
+    strongest, activations, losses,
+)  # fmt: skip
 
 
 class FastEngine:
@@ -74,8 +95,9 @@ class FastEngine:
         limits = np.finfo(dtype)
         self._limits = float(limits.tiny), float(limits.eps)
         self._most_small = SMALL
-        self._planned: Any = None
-        self._graph: Any = None
+        self._planned: Structure | None = None
+        self._graph: Graph | None = None
+        self._small_graph: Graph | None = None
         self._buffers: dict[int, Buffers] = {}
         self._small_buffers: dict[tuple[int, int], SmallBuffers] = {}
         tell_of_compiling()
@@ -100,7 +122,7 @@ class FastEngine:
         answers = np.empty((len(X), self._topology.n_outputs), self._dtype)
         data, rows = _locked(X, self._dtype), _all_rows(len(X))
         if self._is_small(LANES):  # of any number: no answer may depend on its company
-            buffers, graph = self._plan_small(LANES), self._graph
+            graph, buffers = self._plan_small(LANES)
             small.predict(
                 graph.indptr, graph.sources, graph.order, graph.activations, graph.inputs,
                 graph.outputs, buffers.outputs, buffers.values, *self._weights_and_biases(),
@@ -164,8 +186,7 @@ class FastEngine:
         )  # fmt: skip
         if self._is_small(batch):
             lanes = NARROW if batch <= len(NARROW) else WIDE
-            buffers = self._plan_small(batch, len(lanes))
-            done = small.learn(self._graph, buffers, *given, lanes)
+            done = small.learn(*self._plan_small(batch, len(lanes)), *given, lanes)
         else:
             learn: Any = kernels.learn if self._threads == 1 else self._learn_threaded
             done = learn(*self._plan(batch), *given)
@@ -188,48 +209,60 @@ class FastEngine:
     ) -> int:
         """As `kernels.learn`, each pass shared by threads, which hold no lock meanwhile."""
         n_steps, batch = batches.rows.shape
-        n_tiles = len(buffers.losses)
-        work = _balanced(graph.indptr, self._threads)
+        into = np.array(_balanced(graph.indptr, self._threads))
+        one_group = kernels.is_group(len(buffers.losses))
+        starts = np.empty((self._threads, len(graph.kinds)), np.int32)
+        updates.fill_exchange(graph, buffers.exchange, parameters.weights, into, starts)
+        tiles = list(pairwise(_even(len(buffers.losses), self._threads)))
+        ways_out = np.diff(graph.out_indptr)[graph.out_order]
+        out_of = list(pairwise(_balanced(np.append(0, ways_out.cumsum()), self._threads)))
+        begun = [
+            (own, *ends) for own, ends in zip(starts, pairwise(into.tolist()), strict=True)
+        ]
         with ThreadPoolExecutor(self._threads) as pool:
 
-            def share(kernel: Callable[..., None], bounds: list[int], *given: Any) -> None:
-                jobs = [pool.submit(kernel, *given, *ends) for ends in pairwise(bounds)]
-                for job in jobs:
+            def share(kernel: Callable[..., None], parts: list[Any], *given: Any) -> None:
+                for job in [pool.submit(kernel, *given, *part) for part in parts]:
                     job.result()
 
-            tiles = _even(n_tiles, self._threads)
             for k in range(n_steps):
                 share(
                     kernels.pass_tiles, tiles, graph, buffers, parameters,
-                    batches.X, batches.Y, batches.rows[k], loss, limits,
+                    batches.X, batches.Y, batches.rows[k], loss, limits, False,
                 )  # fmt: skip
                 losses[k] = kernels.mean_loss(buffers.losses, batch)
                 if not losses[k] <= bound:
                     return k
+                share(kernels.pass_gradients, out_of, graph, buffers, one_group)
                 watching = watch.every > 0 and (step + k + 1) % watch.every == 0
                 share(
-                    kernels.update_rows, work, graph, buffers, parameters,
-                    rule, watch, watching, rates[k], batch,
+                    updates.update_rows, begun, graph, buffers, parameters,
+                    rule, watch, watching, rates[k], batch, one_group,
                 )  # fmt: skip
         return n_steps
 
     def _pass(self, X: Array, Y: Array) -> tuple[Graph, Buffers]:
         graph, buffers = self._plan(len(X))
         parameters = self._parameters()
+        starts, bounds = (
+            np.empty((1, len(graph.kinds)), np.int32),
+            np.array([0, len(graph.kinds)]),
+        )
+        updates.fill_exchange(graph, buffers.exchange, parameters.weights, bounds, starts)
         data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
         rows = _all_rows(len(X))
         kernels.pass_tiles(
             graph, buffers, parameters, data, targets, rows,
-            self._loss, self._limits, 0, len(buffers.losses),
+            self._loss, self._limits, False, 0, len(buffers.losses),
         )  # fmt: skip
         return graph, buffers
 
     def _small_pass(
         self, X: Array, Y: Array
     ) -> tuple[float, SmallBuffers, tuple[Array, Array]]:
-        buffers, gradients = self._plan_small(len(X)), self._empty_gradients()
+        (graph, buffers), gradients = self._plan_small(len(X)), self._empty_gradients()
         loss = small.gradients(
-            self._graph, buffers, *self._weights_and_biases(),
+            graph, buffers, *self._weights_and_biases(),
             _locked(X, self._dtype), _locked(Y, self._dtype),
             _all_rows(len(X)), self._loss, self._limits, *gradients,
         )  # fmt: skip
@@ -241,30 +274,39 @@ class FastEngine:
 
     def _plan(self, batch_size: int) -> tuple[Graph, Buffers]:
         """The plan for the structure as it is now; made again after an edit."""
-        structure = self._plan_graph()
+        structure = self._look()
+        if self._graph is None:
+            self._graph = plan_graph(structure)
         n_tiles = -(-batch_size // LANES)
         if n_tiles not in self._buffers:
             self._buffers = {n_tiles: plan_buffers(structure, batch_size, self._dtype)}
         return self._graph, self._buffers[n_tiles]
 
-    def _plan_small(self, batch_size: int, n_lanes: int = LANES) -> SmallBuffers:
-        """Working memory for the structure as it is now, beside its graph."""
-        structure, key = self._plan_graph(), (batch_size, n_lanes)
+    def _plan_small(self, batch_size: int, n_lanes: int = LANES) -> tuple[Graph, SmallBuffers]:
+        """The same for a small network."""
+        structure, key = self._look(), (batch_size, n_lanes)
+        if self._small_graph is None:
+            self._small_graph = plan_small_graph(structure)
         if key not in self._small_buffers:
             if len(self._small_buffers) == MOST_KEPT:
                 self._small_buffers.clear()
             self._small_buffers[key] = plan_small_buffers(structure, *key, self._dtype)
-        return self._small_buffers[key]
+        return self._small_graph, self._small_buffers[key]
 
-    def _plan_graph(self) -> Structure:
-        structure = self._topology.structure
-        if structure is not self._planned:
+    def _look(self) -> Structure:
+        """The structure as it is now; plans for another one are forgotten."""
+        now, then = self._topology.structure, self._planned
+        if now is not then:
+            self._planned, self._graph, self._small_graph = now, None, None
             self._small_buffers = {}
-            if self._planned is None or structure.kinds is not self._planned.kinds:
-                self._buffers = {}  # else there are the same neurons
-            self._planned = self._graph = None  # frees the old plan before a new one is made
-            self._planned, self._graph = structure, plan_graph(structure)
-        return structure
+            if then is None or now.kinds is not then.kinds:
+                self._buffers = {}
+            elif now.n_connections != then.n_connections:  # of the same neurons
+                self._buffers = {
+                    n_tiles: plan_exchange(now, buffers, self._dtype)
+                    for n_tiles, buffers in self._buffers.items()
+                }
+        return now
 
     def _parameters(self, optimizer: Optimizer | None = None) -> Parameters:
         topology = self._topology

@@ -1,4 +1,4 @@
-"""The compiled kernels: forward, backward, update.
+"""The compiled kernels: forward, backward, and the stretch of steps that they make.
 
 How data lies in memory
 -----------------------
@@ -14,22 +14,40 @@ network on its own::
 
 A sparse row of connections is then a chain of ``accumulator += weight * vector``: one scalar
 and one vector load a connection, no gather across samples, no wasted lane but in the last
-tile, whose missing samples have delta zero.  A chain waits for its own last addition, so four
-tiles (or two, where no four are left) go together: independent chains hide each other's
-waiting.  However many go together, each sample is added up alike, in the order of the row.
+tile, whose missing samples have delta zero.  A chain waits for its own last addition, so a
+*group* of four tiles (or two, where no four are left, or one) goes together: independent
+chains hide each other's waiting.  However many go together, each sample is added up alike, in
+the order of the row.
 
-Connections lie in rows by target (``indptr``, ``sources``; see `topology.structure`).  The
-backward pass takes them by source: it looks up each weight at its position in the rows, once
-for four tiles, which costs less than to keep a second copy of the weights in that order, and
-no memory.  Two passes make a step:
+Connections lie in rows by target (``indptr``, ``sources``; see `topology.structure`), and so
+do weights and the optimizer's state.  The backward pass goes by source::
 
-1. per tile: forward, loss, backward (deltas only);
-2. per neuron: gradient of its row, eight connections at a time with their partial sums in
-   registers while all tiles pass by; the update follows after every `CHUNK` connections, so
-   no array of all gradients is ever stored.
+    by target   weights   |row of target 0|row of target 1| ...
+    by source   exchange  |out of source 0|out of source 1| ...
 
-Both work on ranges, so threads can share them; since every tile and every row is
-summed in one fixed order, the result is the same bit for bit at any number of threads.
+``exchange`` holds a copy of each weight until the backward pass has used it, and from then on
+the gradient of that connection; the update takes the gradient and lays the new weight into
+its place.  So there is one array for both, and each of its cache lines is fetched once for
+both.  Nothing tells where a connection lies by source: whoever goes through the rows in order
+meets the connections out of each source in order, too, so a cursor for each source knows.
+
+What bounds a sparse step is loading vectors from the second-level cache.  Hence:
+
+* A neuron's delta and the gradients of the connections out of it need the same vectors, and
+  are computed together (`gradients.sweep`), where all tiles make one group.
+* Rows that share sources share loads (`rows`); a plan says which do (`spans`).
+* Gradients into rows of the same sources are computed four by four at the update
+  (`gradients.alike_gradients`), and do not pass through ``exchange``.
+
+Three passes make a step:
+
+1. per tile: forward, loss, backward;
+2. per neuron: gradients of the connections out of it, unless pass 1 brought them along;
+3. per row: update, and new weights by source (`updates`).
+
+Each works on ranges, so threads can share them; several threads always take pass 2 by itself.
+A sum is formed in one fixed order whichever way it is computed, so the result is the same bit
+for bit at any number of threads.
 
 numba caches functions of a module only when they are not closures; so everything a kernel
 needs comes in as an argument, grouped into the named tuples of `plastic.engine.layout`.  It
@@ -45,34 +63,38 @@ import numpy as np
 from numba import njit
 
 from plastic.activations import relu, sigmoid, softmax, straight_through, tanh, threshold
-from plastic.engine import simd, vector_math
-from plastic.engine.simd import LANES, PARTIAL, dot, fma, get, load, load_tiles, put, splat
+from plastic.engine import blocks, simd, vector_math
+from plastic.engine.gradients import sweep
+from plastic.engine.rows import banded_rows, full_rows, row_sum
+from plastic.engine.simd import LANES, PARTIAL, get, load_tiles, put, splat
+from plastic.engine.spans import BANDED, FULL, PLAIN
+from plastic.engine.updates import bias_gradient, fill_exchange, update_rows
 from plastic.losses import LOSSES
+from plastic.topology import Kind
 
 SIGMOID, TANH, RELU = sigmoid.code, tanh.code, relu.code
 THRESHOLDS = threshold.code, straight_through.code
 SOFTMAX = softmax.code
+INPUT, OUTPUT = int(Kind.INPUT), int(Kind.OUTPUT)
 CROSS_ENTROPY = LOSSES["cross_entropy"]
-SGD = 0  # as `optimizers.SGD.code`; any other rule is Adam
-
-CHUNK = 2048
-"""Connections, or neurons, whose gradients wait in the first-level cache for their update."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def load_tile(outputs, tile, inputs, X, rows):
     """Lay up to `LANES` samples into the input neurons of a tile."""
-    first = tile * LANES
-    count = min(LANES, len(rows) - first)
-    for start in range(0, len(inputs), 16):  # a cache line of a sample's features at a time
-        stop = min(start + 16, len(inputs))
+    first, n_features = tile * LANES, len(inputs)
+    count, base = min(LANES, len(rows) - first), tile * outputs.shape[1] * LANES
+    for start in range(0, n_features, 16):  # a cache line of a sample's features at a time
+        stop = min(start + 16, n_features)
         for lane in range(count):
-            row = get(rows, first + lane)
+            begin = get(rows, first + lane) * n_features
             for feature in range(start, stop):
-                outputs[tile, get(inputs, feature), lane] = X[row, feature]
+                at = base + get(inputs, feature) * LANES + lane
+                put(outputs, at, get(X, begin + feature))
         for feature in range(start, stop):
+            at = base + get(inputs, feature) * LANES
             for lane in range(count, LANES):
-                outputs[tile, get(inputs, feature), lane] = 0
+                put(outputs, at + lane, outputs.dtype.type(0))
     return count
 
 
@@ -103,21 +125,36 @@ def forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero):
         load_tile(outputs, t, graph.inputs, X, rows)
     stride = outputs.shape[1] * LANES
     base = tile * stride
-    for k in range(len(graph.order)):
-        slot = get(graph.order, k)
-        x = simd.splat_like(get(biases, slot), zero)
-        for e in range(get(graph.indptr, slot), get(graph.indptr, slot + 1)):
-            at = base + get(graph.sources, e) * LANES
-            x = fma(get(weights, e), load_tiles(outputs, at, stride, zero), x)
-        code = get(graph.activations, slot)
-        if code == RELU:
-            x = simd.relu(x)
-        elif code in THRESHOLDS:
-            x = simd.threshold(x)
-        simd.store_tiles(outputs, base + slot * LANES, stride, x)
-        if code in (SIGMOID, TANH):
-            for t in tiles:
-                squash(outputs[t, slot], code)
+    for span in range(len(graph.spans)):
+        kind, first, last = graph.spans[span, 0], graph.spans[span, 1], graph.spans[span, 2]
+        if kind == BANDED:
+            low, high = graph.spans[span, 3], graph.spans[span, 4]
+            banded_rows(graph, outputs, weights, biases, first, last, low, high, tile, zero)
+        elif kind == FULL:  # sixteen registers of sums are enough
+            pair = blocks.at_most_pair(zero)
+            for t in range(tile, tile + simd.n_tiles(zero), simd.n_tiles(pair)):
+                full_rows(
+                    graph.order, graph.indptr, graph.sources, weights, biases, outputs,
+                    first, last, t, pair,
+                )  # fmt: skip
+        for k in range(first, last):
+            slot = get(graph.order, k)
+            at, code = base + slot * LANES, get(graph.activations, slot)
+            if kind == PLAIN:
+                x = simd.splat_like(get(biases, slot), zero)
+                x = row_sum(
+                    graph.indptr, graph.sources, weights, outputs, slot, base, stride, x
+                )
+            else:
+                x = load_tiles(outputs, at, stride, zero)
+            if code == RELU:
+                x = simd.relu(x)
+            elif code in THRESHOLDS:
+                x = simd.threshold(x)
+            simd.store_tiles(outputs, at, stride, x)
+            if code in (SIGMOID, TANH):
+                for t in tiles:
+                    squash(outputs[t, slot], code)
     if graph.activations[graph.outputs[0]] == SOFTMAX:
         for t in tiles:
             softmax_tile(outputs, t, graph.outputs)
@@ -176,58 +213,130 @@ def loss_tile(graph, outputs, deltas, tile, Y, rows, loss, limits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def backward_tiles(graph, outputs, deltas, weights, tile, zero):
-    """Deltas of every neuron but the inputs, in as many tiles as `zero` has lanes for."""
-    stride = outputs.shape[1] * LANES
-    base = tile * stride
-    for k in range(len(graph.order) - 1, -1, -1):
-        slot = get(graph.order, k)
-        start, stop = get(graph.out_indptr, slot), get(graph.out_indptr, slot + 1)
-        is_output = get(graph.kinds, slot) == 2
-        if is_output and start == stop:
-            continue  # its direct delta is all there is
-        x = zero
-        for e in range(start, stop):
-            at = base + get(graph.out_targets, e) * LANES
-            weight = get(weights, get(graph.out_positions, e))
-            x = fma(weight, load_tiles(deltas, at, stride, zero), x)
-        code, at = get(graph.activations, slot), base + slot * LANES
-        y = load_tiles(outputs, at, stride, zero)
-        if code == RELU:
-            x = simd.gate(x, y)
-        elif code == SIGMOID:
-            x = simd.times_sigmoid_slope(x, y)
-        elif code == TANH:
-            x = simd.times_tanh_slope(x, y)
-        if is_output:
-            x = simd.add(x, load_tiles(deltas, at, stride, zero))
-        simd.store_tiles(deltas, at, stride, x)
+def put_delta(graph, deltas, slot, at, stride, x, y):
+    """Lay down a neuron's delta, from `x`, its loss gradient, and its outputs `y`."""
+    code = get(graph.activations, slot)
+    if code == RELU:
+        x = simd.gate(x, y)
+    elif code == SIGMOID:
+        x = simd.times_sigmoid_slope(x, y)
+    elif code == TANH:
+        x = simd.times_tanh_slope(x, y)
+    if get(graph.kinds, slot) == OUTPUT:
+        x = simd.add(x, load_tiles(deltas, at, stride, x))
+    simd.store_tiles(deltas, at, stride, x)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, tile, zero):
+def backward_tiles(graph, buffers, tile, zero, with_gradients):
+    """Deltas of every neuron but the inputs, in as many tiles as `zero` has lanes for.
+
+    And gradients, if they are wanted; then the tiles must be all that there are.
+    """
+    outputs, deltas, exchange = buffers.outputs, buffers.deltas, buffers.exchange
+    stride = outputs.shape[1] * LANES
+    base, n_learned = tile * stride, len(graph.order)
+    for span in range(len(graph.out_spans)):
+        kind, first = graph.out_spans[span, 0], graph.out_spans[span, 1]
+        last = graph.out_spans[span, 2]
+        if first == n_learned:
+            break
+        if kind == FULL:
+            pair = blocks.at_most_pair(zero)
+            for t in range(tile, tile + simd.n_tiles(zero), simd.n_tiles(pair)):
+                full_rows(
+                    graph.out_order, graph.out_indptr, graph.out_targets, exchange, None,
+                    deltas, first, last, t, pair,
+                )  # fmt: skip
+        for k in range(first, last):
+            slot = get(graph.out_order, k)
+            start, stop = get(graph.out_indptr, slot), get(graph.out_indptr, slot + 1)
+            if start == stop and get(graph.kinds, slot) == OUTPUT:
+                continue  # its direct delta is all there is
+            at = base + slot * LANES
+            y = load_tiles(outputs, at, stride, zero)
+            if kind == FULL:
+                x = load_tiles(deltas, at, stride, zero)
+            elif with_gradients and get(graph.swept, slot):
+                x = sweep(
+                    graph, deltas, exchange, True, start, stop, base, stride, y, with_gradients
+                )
+            else:
+                x = row_sum(
+                    graph.out_indptr, graph.out_targets, exchange, deltas, slot, base, stride,
+                    zero,
+                )  # fmt: skip
+            put_delta(graph, deltas, slot, at, stride, x, y)
+        if kind == FULL and with_gradients:
+            gradients_of_tiles(graph, buffers, tile, zero, with_gradients, first, last)
+    if with_gradients:
+        last = len(graph.out_order)
+        gradients_of_tiles(graph, buffers, tile, zero, with_gradients, n_learned, last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gradients_of_tiles(graph, buffers, tile, zero, one_group, first, last):
+    """Pass 2 in as many tiles as `zero` has lanes for."""
+    outputs, deltas, exchange = buffers.outputs, buffers.deltas, buffers.exchange
+    stride = outputs.shape[1] * LANES
+    base = tile * stride
+    for k in range(first, last):
+        slot = get(graph.out_order, k)
+        if one_group and not get(graph.swept, slot):
+            continue
+        start, stop = get(graph.out_indptr, slot), get(graph.out_indptr, slot + 1)
+        y = load_tiles(outputs, base + slot * LANES, stride, zero)
+        sweep(graph, deltas, exchange, None, start, stop, base, stride, y, tile == 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pass_gradients(graph, buffers, one_group, first, last):
+    """Pass 2 for connections by source: places ``first .. last-1`` in ``out_order``."""
+    zero, n_tiles = buffers.exchange.dtype.type(0), buffers.outputs.shape[0]
+    one, pair, four = splat(zero), simd.splat_pair(zero), simd.splat_four(zero)
+    fours = n_tiles - n_tiles % 4
+    for tile in range(0, fours, 4):
+        gradients_of_tiles(graph, buffers, tile, four, one_group, first, last)
+    if n_tiles - fours >= 2:
+        gradients_of_tiles(graph, buffers, fours, pair, one_group, first, last)
+    if n_tiles % 2:
+        gradients_of_tiles(graph, buffers, n_tiles - 1, one, one_group, first, last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_group(n_tiles):
+    """Whether all tiles go together."""
+    return n_tiles in (1, 2, 4)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, tile, zero, at_once):
     """Forward, loss and backward, in as many tiles as `zero` has lanes for."""
     outputs, deltas = buffers.outputs, buffers.deltas
     weights, biases = parameters.weights, parameters.biases
     forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero)
     for t in range(tile, tile + simd.n_tiles(zero)):
         buffers.losses[t] = loss_tile(graph, outputs, deltas, t, Y, rows, loss, limits)
-    backward_tiles(graph, outputs, deltas, weights, tile, zero)
+    backward_tiles(graph, buffers, tile, zero, at_once)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def pass_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, last):
-    """Pass 1 for tiles ``first .. last-1``, four, two or one at a time."""
+def pass_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, at_once, first, last):
+    """Pass 1 for tiles ``first .. last-1``, four, two or one at a time.
+
+    With pass 2, if `at_once`; then the tiles must be all that there are: four, two or one.
+    """
     zero = parameters.weights.dtype.type(0)
     one, pair, four = splat(zero), simd.splat_pair(zero), simd.splat_four(zero)
+    given = graph, buffers, parameters, X, Y, rows, loss, limits
     while first + 4 <= last:
-        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, four)
+        train_tiles(*given, first, four, at_once)
         first += 4
     if first + 2 <= last:
-        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, pair)
+        train_tiles(*given, first, pair, at_once)
         first += 2
     if first < last:
-        train_tiles(graph, buffers, parameters, X, Y, rows, loss, limits, first, one)
+        train_tiles(*given, first, one, at_once)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -240,138 +349,6 @@ def mean_loss(losses, batch):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_gradient(outputs, deltas, sources, slot, start, stop, gradient, place):
-    """Gradient of the connections into a neuron, summed over the batch, into `gradient`.
-
-    Eight connections at a time, from `place` on; the last ones are filled up with copies of
-    the very last, so `gradient` must have room for seven more.
-    """
-    stride, last = outputs.shape[1] * LANES, stop - 1
-    nothing = simd.splat_partial(outputs.dtype.type(0))
-    for e in range(start, stop, 8):
-        at0 = get(sources, e) * LANES
-        at1 = get(sources, min(e + 1, last)) * LANES
-        at2 = get(sources, min(e + 2, last)) * LANES
-        at3 = get(sources, min(e + 3, last)) * LANES
-        at4 = get(sources, min(e + 4, last)) * LANES
-        at5 = get(sources, min(e + 5, last)) * LANES
-        at6 = get(sources, min(e + 6, last)) * LANES
-        at7 = get(sources, min(e + 7, last)) * LANES
-        p0 = p1 = p2 = p3 = p4 = p5 = p6 = p7 = nothing
-        for tile in range(outputs.shape[0]):
-            base = tile * stride
-            x = load(deltas, base + slot * LANES)
-            p0 = dot(x, load(outputs, base + at0), p0)
-            p1 = dot(x, load(outputs, base + at1), p1)
-            p2 = dot(x, load(outputs, base + at2), p2)
-            p3 = dot(x, load(outputs, base + at3), p3)
-            p4 = dot(x, load(outputs, base + at4), p4)
-            p5 = dot(x, load(outputs, base + at5), p5)
-            p6 = dot(x, load(outputs, base + at6), p6)
-            p7 = dot(x, load(outputs, base + at7), p7)
-        simd.store8(gradient, place + e - start, simd.fold8(p0, p1, p2, p3, p4, p5, p6, p7))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def bias_gradient(deltas, slot):
-    """Gradient of a bias, summed over the batch."""
-    width = deltas.shape[1] * LANES
-    total = simd.total(load(deltas, slot * LANES))
-    for tile in range(1, deltas.shape[0]):
-        total += simd.total(load(deltas, tile * width + slot * LANES))
-    return total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def update(rule, rate, values, first, second, age, start, gradient, count, scale, decay):
-    """One optimizer step on ``values[start : start + count]``."""
-    numbers = rule.numbers
-    if rule.code == SGD:
-        momentum = numbers[0]
-        for k in range(count):
-            e = start + k
-            g = get(gradient, k) * scale + decay * get(values, e)
-            put(first, e, momentum * get(first, e) + g)
-            put(values, e, get(values, e) - rate * get(first, e))
-        return
-    beta1, beta2, epsilon = numbers[0], numbers[1], numbers[2]
-    one = numbers.dtype.type(1)
-    coupled, decoupled = decay * numbers[4], decay * (one - numbers[4])
-    oldest = len(rule.first_correction) - 1
-    for k in range(count):
-        e = start + k
-        put(age, e, get(age, e) + 1)
-        g = get(gradient, k) * scale + coupled * get(values, e)
-        put(first, e, beta1 * get(first, e) + (one - beta1) * g)
-        put(second, e, beta2 * get(second, e) + (one - beta2) * g * g)
-        a = min(get(age, e), oldest)
-        mean = get(first, e) * get(rule.first_correction, a)
-        spread = math.sqrt(get(second, e) * get(rule.second_correction, a)) + epsilon
-        put(values, e, get(values, e) - rate * (mean / spread + decoupled * get(values, e)))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def watch_neuron(watch, buffers, slot, batch):
-    """Discounted moments of a neuron's activity and sensitivity."""
-    active, sensed = 0.0, 0.0
-    for sample in range(batch):
-        tile, lane = sample // LANES, sample % LANES
-        active += abs(buffers.outputs[tile, slot, lane])
-        sensed += abs(buffers.deltas[tile, slot, lane])
-    active, sensed, kept = active / batch, sensed / batch, watch.discount
-    watch.activity[slot] = kept * watch.activity[slot] + active
-    watch.activity_square[slot] = kept * watch.activity_square[slot] + active * active
-    watch.sensitivity[slot] = kept * watch.sensitivity[slot] + sensed
-    watch.sensitivity_square[slot] = kept * watch.sensitivity_square[slot] + sensed * sensed
-    watch.observations[slot] = kept * watch.observations[slot] + 1.0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def update_rows(graph, buffers, parameters, rule, watch, watching, rate, batch, first, last):
-    """Pass 2 for neurons ``first .. last-1``: gradient of the row, statistics, update."""
-    longest = CHUNK
-    for slot in range(first, last):
-        longest = max(longest, graph.indptr[slot + 1] - graph.indptr[slot])
-        if watching and len(watch.activity) > 0:
-            watch_neuron(watch, buffers, slot, batch)
-    dtype = parameters.weights.dtype.type
-    gradient = np.empty(longest + 7, parameters.weights.dtype)
-    bias_gradients = np.empty(CHUNK, parameters.weights.dtype)
-    scale, decay = dtype(1) / dtype(batch), rule.numbers[3]
-    slot = first
-    while slot < last:
-        if graph.kinds[slot] == 0:
-            slot += 1
-            continue
-        top, start = slot, graph.indptr[slot]
-        while slot < last and graph.kinds[slot] != 0 and slot - top < CHUNK:
-            if slot > top and graph.indptr[slot + 1] - start > CHUNK:
-                break
-            begin, end = graph.indptr[slot], graph.indptr[slot + 1]
-            row_gradient(
-                buffers.outputs, buffers.deltas, graph.sources, slot, begin, end,
-                gradient, begin - start,
-            )  # fmt: skip
-            bias_gradients[slot - top] = bias_gradient(buffers.deltas, slot)
-            slot += 1
-        count = graph.indptr[slot] - start
-        if watching and len(watch.saliency) > 0:
-            for k in range(count):
-                effect = abs(parameters.weights[start + k] * (gradient[k] * scale))
-                held = watch.saliency[start + k]
-                watch.saliency[start + k] = held + watch.rate * (effect - held)
-        update(
-            rule, rate, parameters.weights, parameters.weight_first, parameters.weight_second,
-            parameters.weight_age, start, gradient, count, scale, decay,
-        )  # fmt: skip
-        if parameters.use_biases:
-            update(
-                rule, rate, parameters.biases, parameters.bias_first, parameters.bias_second,
-                parameters.bias_age, top, bias_gradients, slot - top, scale, dtype(0),
-            )  # fmt: skip
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def learn(
     graph, buffers, parameters, rule, watch, batches, rates, step, loss, limits, bound, losses
 ):
@@ -381,18 +358,27 @@ def learn(
     """
     n_steps, batch = batches.rows.shape
     n_neurons, n_tiles = buffers.outputs.shape[1], buffers.outputs.shape[0]
+    starts = np.empty((1, n_neurons), np.int32)
+    bounds = np.array([0, n_neurons])
+    first = bounds[0]  # no literal, which would be a type of its own, and compiled as one
+    fill_exchange(graph, buffers.exchange, parameters.weights, bounds, starts)
+    one_group = is_group(n_tiles)
     for k in range(n_steps):
         rows = batches.rows[k]
         pass_tiles(
-            graph, buffers, parameters, batches.X, batches.Y, rows, loss, limits, 0, n_tiles
-        )
+            graph, buffers, parameters, batches.X, batches.Y, rows, loss, limits, one_group,
+            first, n_tiles,
+        )  # fmt: skip
         losses[k] = mean_loss(buffers.losses, batch)
         if not losses[k] <= bound:
             return k
+        if not one_group:
+            pass_gradients(graph, buffers, one_group, first, n_neurons)
         watching = watch.every > 0 and (step + k + 1) % watch.every == 0
         update_rows(
-            graph, buffers, parameters, rule, watch, watching, rates[k], batch, 0, n_neurons
-        )
+            graph, buffers, parameters, rule, watch, watching, rates[k], batch, one_group,
+            starts[0], first, n_neurons,
+        )  # fmt: skip
     return n_steps
 
 
@@ -413,22 +399,24 @@ def predict(graph, outputs, parameters, X, rows, answers):
             left -= 2
         if left > 0:
             forward_tiles(graph, outputs, weights, biases, X, part, tiles - left, one)
+        n_outputs = len(graph.outputs)
         for sample in range(len(part)):
-            for o in range(len(graph.outputs)):
-                y = outputs[sample // LANES, graph.outputs[o], sample % LANES]
-                answers[first + sample, o] = y
+            at = sample // LANES * outputs.shape[1] * LANES + sample % LANES
+            for o in range(n_outputs):
+                y = get(outputs, at + get(graph.outputs, o) * LANES)
+                put(answers, (first + sample) * n_outputs + o, y)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def gradients(graph, buffers, batch, of_weights, of_biases):
     """Gradients of all parameters after `pass_tiles`, averaged over the batch."""
-    dtype = of_weights.dtype.type
-    row = np.empty(len(graph.kinds) + 7, of_weights.dtype)
-    for slot in range(len(graph.kinds)):
-        if get(graph.kinds, slot) == 0:
-            continue
-        start, stop = graph.indptr[slot], graph.indptr[slot + 1]
-        row_gradient(buffers.outputs, buffers.deltas, graph.sources, slot, start, stop, row, 0)
-        for e in range(start, stop):
-            of_weights[e] = row[e - start] / dtype(batch)
-        of_biases[slot] = bias_gradient(buffers.deltas, slot) / dtype(batch)
+    dtype, (first, n_neurons) = of_weights.dtype.type, (graph.indptr[0], len(graph.kinds))
+    pass_gradients(graph, buffers, False, first, n_neurons)
+    cursor = graph.out_indptr[:-1].copy()
+    for e in range(len(of_weights)):
+        source = get(graph.sources, e)
+        of_weights[e] = get(buffers.exchange, get(cursor, source)) / dtype(batch)
+        cursor[source] += 1
+    for slot in range(n_neurons):
+        if get(graph.kinds, slot) != INPUT:
+            of_biases[slot] = bias_gradient(buffers.deltas, slot) / dtype(batch)

@@ -21,8 +21,13 @@ class Graph(NamedTuple):
     sources: IntArray
     out_indptr: IntArray
     out_targets: IntArray
-    out_positions: IntArray
+    out_positions: IntArray  # of small networks alone
     order: IntArray  # slots of all but the inputs, in topological order
+    spans: IntArray  # (n_spans, 5), of the order; see `plastic.engine.spans`
+    out_order: IntArray  # the order backwards, then the inputs
+    out_spans: IntArray  # (n_out_spans, 5), of connections by source
+    alike: IntArray  # (n_neurons,), see `spans.find_alike`
+    swept: IntArray  # (n_neurons,), see `spans.find_swept`
     activations: IntArray
     kinds: IntArray
     inputs: IntArray
@@ -34,6 +39,7 @@ class Buffers(NamedTuple):
 
     outputs: Array  # (n_tiles, n_neurons, LANES)
     deltas: Array  # (n_tiles, n_neurons, LANES)
+    exchange: Array  # (n_connections,), by source: weights, then gradients, then weights
     losses: Array  # (n_tiles,)
 
 

@@ -3,7 +3,7 @@
 An optimizer is a frozen description.  Its state lies in columns of the topology, aligned
 with the connections (and with the neurons, for biases), so survivors of an edit keep theirs
 bit for bit and newborns start fresh.  `step` is the readable rule, in NumPy; the compiled
-kernel `plastic.engine.kernels.update` is checked against it.
+kernel `plastic.engine.updates.update` is checked against it.
 """
 
 from __future__ import annotations

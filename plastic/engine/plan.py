@@ -5,16 +5,52 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.engine.blocks import wide_registers
 from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
-from plastic.topology import Structure
+from plastic.engine.spans import find_alike, find_spans, find_swept
+from plastic.topology import Kind, Structure
 
 ALIGNMENT = 64
 """Bytes of a cache line; a vector that lies across two lines is loaded twice."""
 
+NOTHING = np.zeros(0, np.int32)
+NO_SPANS = np.zeros((0, 5), np.int32)
+
 
 def plan_graph(structure: Structure) -> Graph:
-    """The structure's own arrays, and its order without the inputs; nothing is copied."""
+    """The structure's own arrays, and its order both ways; connections are not copied."""
+    kinds, out, wide = structure.kinds, structure.out, wide_registers()
+    order = structure.computed
+    spans = find_spans(order, structure.indptr, structure.sources, kinds < 0, wide, True)
+    backward, is_output = np.ascontiguousarray(order[::-1]), kinds == Kind.OUTPUT
+    learned, inputs = (
+        find_spans(slots, out.indptr, out.targets, is_output, wide, False)
+        for slots in (backward, structure.inputs.copy())
+    )
+    inputs[:, 1:3] += len(order)
+    alike = find_alike(order, spans, structure.n_neurons)
+    return Graph(
+        indptr=structure.indptr,
+        sources=structure.sources,
+        out_indptr=out.indptr,
+        out_targets=out.targets,
+        out_positions=NOTHING,
+        order=order,
+        spans=spans,
+        out_order=np.concatenate([backward, structure.inputs]),
+        out_spans=np.concatenate([learned, inputs]),
+        alike=alike,
+        swept=find_swept(out.indptr, out.targets, alike),
+        activations=structure.activations,
+        kinds=kinds,
+        inputs=structure.inputs,
+        outputs=structure.outputs,
+    )
+
+
+def plan_small_graph(structure: Structure) -> Graph:
+    """What small networks need of it: positions by source, and no spans."""
     return Graph(
         indptr=structure.indptr,
         sources=structure.sources,
@@ -22,6 +58,11 @@ def plan_graph(structure: Structure) -> Graph:
         out_targets=structure.out.targets,
         out_positions=structure.out.positions,
         order=structure.computed,
+        spans=NO_SPANS,
+        out_order=NOTHING,
+        out_spans=NO_SPANS,
+        alike=NOTHING,
+        swept=NOTHING,
         activations=structure.activations,
         kinds=structure.kinds,
         inputs=structure.inputs,
@@ -36,8 +77,14 @@ def plan_buffers(structure: Structure, batch_size: int, dtype: np.dtype) -> Buff
     return Buffers(
         outputs=aligned_zeros(shape, dtype),
         deltas=aligned_zeros(shape, dtype),
+        exchange=aligned_zeros((structure.n_connections,), dtype),
         losses=np.zeros(n_tiles),
     )
+
+
+def plan_exchange(structure: Structure, buffers: Buffers, dtype: np.dtype) -> Buffers:
+    """The same working memory for another number of connections."""
+    return buffers._replace(exchange=aligned_zeros((structure.n_connections,), dtype))
 
 
 def plan_small_buffers(

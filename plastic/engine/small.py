@@ -26,7 +26,6 @@ from __future__ import annotations
 from numba import njit
 
 from plastic.engine import simd
-from plastic.engine.kernels import SGD, update, watch_neuron
 from plastic.engine.simd import (
     LANES,
     add,
@@ -49,6 +48,7 @@ from plastic.engine.small_passes import (
     sum_gradients,
     ways_of,
 )
+from plastic.engine.updates import SGD, update, watch_neuron
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,15 +1,13 @@
 """The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
 
-An edit touches every connection a few times: it finds the ids that are named, copies the rows
-without what goes and with what comes, carries the columns along, and sorts what is left by
-source.  In NumPy each of these is several passes with an intermediate array each; here each
-is one loop.  Nothing in this file knows of topologies, edits or rules: a loop says that
-something is wrong, and `draft` finds out what, in NumPy, to name it.
+An edit finds the ids that are named, copies the rows without what goes and with what comes,
+carries the columns along, and sorts by source: in NumPy several passes each, here a loop each.
+Nothing in this file knows of topologies, edits or rules: a loop says that something is wrong,
+and `draft` finds out what, in NumPy, to name it.
 
-Import this module where it is used, inside the function: it brings numba, which whoever only
-asks for help or reads tables need not wait for.  All arrays must be as they come from
-`Structure` and the edits (one memory layout, read-only or not as there), since every other
-kind is compiled once more.
+Import this module where it is used, inside the function: it brings numba, which nobody who
+asks for help should wait for.  All arrays must be as they come from `Structure` and the edits
+(memory layout, read-only or not), since every other kind is compiled once more.
 """
 
 from __future__ import annotations
@@ -388,11 +386,10 @@ def gather_values(old, fresh, every, width, gather, new):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def index_by_source(indptr, sources, starts, targets, positions):
+def index_by_source(indptr, sources, starts, targets):
     """The connections by source, and by target within: a counting sort.
 
-    `starts`, `targets` and `positions` will be those of `OutIndex`; the positions are
-    ``argsort(sources, kind="stable")``.
+    `starts` and `targets` will be those of `OutIndex`.
     """
     starts[:] = 0
     for p in range(len(sources)):
@@ -400,17 +397,21 @@ def index_by_source(indptr, sources, starts, targets, positions):
     for source in range(len(starts) - 1):
         starts[source + 1] += starts[source]
     cursors = starts.astype(np.uint32)
+    for row in range(len(indptr) - 1):
+        for p in range(indptr[row], indptr[row + 1]):
+            source = np.uint32(sources[p])
+            targets[cursors[source]] = row
+            cursors[source] += np.uint32(1)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def positions_by_source(sources, starts, positions):
+    """``argsort(sources, kind="stable")``, where `starts` says where each source begins."""
+    cursors = starts.astype(np.uint32)
     for p in range(len(sources)):
         source = np.uint32(sources[p])
-        place = cursors[source]
-        positions[place] = p
-        cursors[source] = place + np.uint32(1)
-    # scattering the targets, too, would cost twice as much as looking them up again
-    rows = np.empty(len(sources), np.int32)
-    for row in range(len(indptr) - 1):
-        rows[indptr[row] : indptr[row + 1]] = row
-    for place in range(len(positions)):
-        targets[place] = rows[np.uint32(positions[place])]
+        positions[cursors[source]] = p
+        cursors[source] += np.uint32(1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -43,13 +43,22 @@ class OutIndex:
     indptr : int64 array, shape (n_neurons + 1,)
     targets : int32 array, shape (n_connections,)
         Target slot of each, ascending within each source.
-    positions : int32 array, shape (n_connections,)
-        Position of each in the rows by target.
+    sources : int32 array, shape (n_connections,)
+        Those of the structure, by target.
     """
 
     indptr: NDArray[np.int64]
     targets: NDArray[np.int32]
-    positions: NDArray[np.int32]
+    sources: NDArray[np.int32]
+
+    @cached_property
+    def positions(self) -> NDArray[np.int32]:
+        """Position of each in the rows by target, shape (n_connections,)."""
+        from plastic.topology import compiled
+
+        positions = np.empty(len(self.targets), np.int32)
+        compiled.positions_by_source(self.sources, self.indptr, positions)
+        return locked(positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +152,9 @@ class Structure:
         from plastic.topology import compiled
 
         starts = np.empty(self.n_neurons + 1, np.int64)
-        targets, positions = (np.empty(self.n_connections, np.int32) for _ in range(2))
-        compiled.index_by_source(self.indptr, self.sources, starts, targets, positions)
-        return OutIndex(locked(starts), locked(targets), locked(positions))
+        targets = np.empty(self.n_connections, np.int32)
+        compiled.index_by_source(self.indptr, self.sources, starts, targets)
+        return OutIndex(locked(starts), locked(targets), self.sources)
 
     @cached_property
     def order(self) -> NDArray[np.int32]:
