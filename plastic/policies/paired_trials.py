@@ -89,7 +89,8 @@ class PairedTrials(Policy):
     most : int
         No group grows beyond so many neurons.
     add, split, prune, connect, disconnect : float
-        Shares of the neurons of a group, or of the connections of each block.
+        Shares of the neurons of a group, or of the connections of each block, that one pull
+        adds or takes away; `add` is bounded by what `GradMaxBirth` can find.
 
     Notes
     -----
