@@ -181,9 +181,9 @@ class GradMaxBirth:
 
     Notes
     -----
-    One mini-batch stands for the data.  There are no more singular vectors than the smaller side
-    has neurons, so no more than that are born at once.  All gradients in `G` are on the bill,
-    and so are the operations of its decomposition.
+    One mini-batch stands for the data.  There are no more singular vectors than the smaller
+    side has neurons, so no more than that are born at once.  All gradients in `G` are on the
+    bill, and so are the operations of its decomposition.
 
     References
     ----------
