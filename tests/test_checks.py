@@ -360,7 +360,7 @@ def test_the_settings_are_what_they_say():
     [
         partial(PairedTrials, every=10, until=0.95, sampling="uniform"),
         partial(NeuronTurnover, rate=0.02, maturity=10),
-        partial(Homeostasis, target=0.4, growth_rate=3.0, every=20),
+        partial(Homeostasis, target=0.4, minimum=0.0, growth_rate=3.0, every=20),
     ],
     ids=["trials", "turnover", "homeostasis"],
 )
