@@ -223,6 +223,15 @@ def test_gradmax_pays_for_the_gradients_and_their_decomposition():
     assert view.bill.flops == pass_flops(view.structure, 16) + products
 
 
+def test_gradmax_with_zero_weights_in_pays_for_each_look():
+    topology = dense(6, 3, 1.0, rng_of(), hidden=[4], activation="tanh")
+    network = Network(topology, dtype="float64").initialize(rng_of())
+    view = view_of(network)
+    births = GradMaxBirth("incoming")(view, 1, 9, Purse.of(view, 1.0), rng_of())
+    assert len(births.newborns) == 3  # there are no more singular vectors
+    assert view.bill.candidate_gradients == 6 * 3 + 3 * 6
+
+
 def test_gradmax_with_zero_weights_in_needs_a_slope_at_zero():
     view = view_of(learned("layers"))
     birth, purse = GradMaxBirth("incoming"), Purse.of(view, 1.0)

@@ -6,6 +6,7 @@ import inspect
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from plastic.checks.policies import PROMISES, SETTINGS, Case
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
 from plastic.engine import Network
 from plastic.errors import ContractBroken, InvalidParameter, PlasticError
-from plastic.policies import Policy, Proposal, Static
+from plastic.policies import (
+    Homeostasis,
+    NeuronTurnover,
+    PairedTrials,
+    Policy,
+    Proposal,
+    Static,
+)
 from plastic.policies.growth import draw_missing
 from plastic.signals import NetworkView
 from plastic.topology import Kind
@@ -394,3 +402,19 @@ def test_the_settings_are_what_they_say():
     structure = views["a graph with skip connections"].structure
     sources, targets = structure.kinds[structure.sources], structure.kinds[structure.targets]
     assert ((sources == Kind.INPUT) & (targets == Kind.OUTPUT)).any()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(PairedTrials, every=10, until=0.95, sampling="uniform"),
+        partial(NeuronTurnover, rate=0.02, maturity=10),
+        partial(Homeostasis, target=0.4, minimum=0.0, growth_rate=3.0, every=20),
+    ],
+    ids=["trials", "turnover", "homeostasis"],
+)
+def test_busy_policies_keep_the_budget_under_any_seed(make):
+    for seed in range(6):
+        for setting in SETTINGS:
+            case = Case(make, setting, n_steps=200, seed=seed, accepted=True)
+            assert PROMISES["keeps the budget"](case) == ""

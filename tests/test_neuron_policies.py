@@ -236,7 +236,7 @@ def degrees(topology):
 
 def test_neurons_at_the_target_are_left_alone():
     view = with_activity(learned("layers"), 0.4)
-    proposal = Homeostasis(target=0.4).propose(view, rng_of())
+    proposal = Homeostasis(target=0.4, minimum=0.0).propose(view, rng_of())
     assert proposal.edits == []
 
 
@@ -245,7 +245,7 @@ def test_too_active_neurons_lose_connections_and_quiet_ones_gain(shape):
     network = learned(shape)
     hidden = network.topology.structure.kinds == Kind.HIDDEN
     before = degrees(network.topology)
-    policy = Homeostasis(target=0.4, growth_rate=2.0)
+    policy = Homeostasis(target=0.4, minimum=0.0, growth_rate=2.0)
     policy.begin(0.9)
     loud = with_activity(network, 5.0)
     network.apply(*policy.propose(loud, rng_of()).edits)
@@ -265,7 +265,7 @@ def test_grown_connections_change_no_prediction():
     network = learned("graph")
     X = rng_of().normal(size=(30, 6))
     before = network.predict(X)
-    policy = Homeostasis(target=0.4, growth_rate=3.0)
+    policy = Homeostasis(target=0.4, minimum=0.0, growth_rate=3.0)
     policy.begin(1.0)
     proposal = policy.propose(with_activity(network, 0.2), rng_of())
     assert [edit.kind for edit in proposal.edits] == ["connect"]
@@ -275,7 +275,7 @@ def test_grown_connections_change_no_prediction():
 
 def test_no_more_connections_than_the_density_allows():
     network = learned("layers", density=0.3)
-    policy = Homeostasis(target=0.4, growth_rate=9.0)
+    policy = Homeostasis(target=0.4, minimum=0.0, growth_rate=9.0)
     policy.begin(0.35)
     network.apply(*policy.propose(with_activity(network, 0.2), rng_of()).edits)
     assert network.topology.n_connections == round(0.35 * network.topology.n_possible) + 3
@@ -349,7 +349,7 @@ def test_settings_are_checked(make, options, message):
         lambda: random_neurons(n_neurons=20, every=10),
         lambda: GradualNeurons(n_neurons=3, every=10),
         lambda: NeuronTurnover(rate=0.013, maturity=0, every=10),
-        lambda: Homeostasis(target=0.4, growth_rate=1.3, every=10),
+        lambda: Homeostasis(target=0.4, minimum=0.0, growth_rate=1.3, every=10),
     ],
     ids=["growth", "gradual", "turnover", "homeostasis"],
 )

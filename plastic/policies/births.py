@@ -181,8 +181,9 @@ class GradMaxBirth:
 
     Notes
     -----
-    One mini-batch stands for the data.  All gradients in `G` are on the bill, and so are the
-    operations of its decomposition.
+    One mini-batch stands for the data.  There are no more singular vectors than the smaller
+    side has neurons, so no more than that are born at once.  All gradients in `G` are on the
+    bill, and so are the operations of its decomposition.
 
     References
     ----------
@@ -240,8 +241,7 @@ class GradMaxBirth:
         sources, targets = ways.sources[of], ways.targets[to]
         if self.zero == "incoming":
             weights = _of_norm(vector_out[to], self.scale)
-            gradients = view.signals.outputs[sources] @ (weights @ view.signals.deltas[targets])
-            size = float(np.linalg.norm(gradients)) / view.signals.outputs.shape[1]
+            size = _incoming_gradient(view, sources, targets, weights)
             return Newborn(ways, sources, targets, np.zeros(n_in), weights, score=size)
         weights = _of_norm(vector_in[of], self.scale * np.sqrt(ways.gain))
         sizes = [_outgoing_gradient(view, sources, targets, w, BY_CODE[ways.activation])
@@ -262,8 +262,18 @@ def _singular_vectors(view: NetworkView, ways: Ways) -> tuple[Array, Array]:
     return right, left.T
 
 
+def _incoming_gradient(
+    view: NetworkView, sources: Slots, targets: Slots, weights: Array
+) -> float:
+    """Norm of the gradients of the weights into a neuron of slope 1 with these weights out."""
+    sensed = weights @ view.signals.deltas[targets]
+    view.bill.candidate_gradients += len(sources)
+    view.bill.flops += 2 * len(sensed) * (len(sources) + len(targets))
+    return float(np.linalg.norm(view.signals.outputs[sources] @ sensed)) / len(sensed)
+
+
 def _outgoing_gradient(
-    view: NetworkView, sources: Array, targets: Array, weights: Array, activation: Activation
+    view: NetworkView, sources: Slots, targets: Slots, weights: Array, activation: Activation
 ) -> float:
     """Norm of the gradients of the weights out of a neuron with these weights in."""
     outputs, deltas = view.signals.outputs, view.signals.deltas

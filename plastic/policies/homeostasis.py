@@ -64,9 +64,12 @@ class Homeostasis(Policy):
     Parameters
     ----------
     target : float
-        Mean of the activity's magnitude at which nothing changes.
+        Mean of the activity's magnitude at which nothing changes.  It is in the units of the
+        neurons, and what suits depends on activations and data: set-points that most neurons
+        are far above take networks apart.
     minimum : float
-        The other one, below which elements are withdrawn.
+        The other one, below which elements are withdrawn.  Below zero, where no activity is,
+        it lets silent neurons grow back; from 0 on, a neuron that fell silent stays so.
     growth_rate : float
         Elements grown or withdrawn in an update, at most.
     every : int
@@ -82,8 +85,8 @@ class Homeostasis(Policy):
     Rewiring Brain, chapter 4, and NEST's ``SPManager`` for the way elements pair up.
     """
 
-    target: float = 0.5
-    minimum: float = 0.0
+    target: float = 2.0
+    minimum: float = -2.0
     growth_rate: float = 1.0
     every: int = 40
     until: float = 0.75

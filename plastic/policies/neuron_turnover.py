@@ -21,10 +21,12 @@ from plastic.policies.neurons import (
     Births,
     Newborn,
     Purse,
+    Slots,
     Ways,
     birth_edits,
     hidden_groups,
     prunable,
+    room_of,
     ways_of,
     weakest,
 )
@@ -108,9 +110,14 @@ class NeuronTurnover(Policy):
             self._saved[group] = self._saved.get(group, 0.0) + self.rate * mature * self.every
             due = int(self._saved[group])
             for slot in weakest(view, group, due, worth, self.maturity, rng).tolist():
-                newborn = successor(view, slot, purse, rng)
-                if newborn is None or np.isin(gone, [*newborn.sources, *newborn.targets]).any():
-                    continue  # what it would be connected to goes now: it waits its turn
+                left = replace(purse)
+                newborn = successor(view, slot, left, rng)
+                if newborn is None:
+                    continue
+                ways = [*neighbours(view, slot), newborn.sources, newborn.targets]
+                if np.isin(gone, np.concatenate(ways)).any():
+                    continue  # what it is or would be connected to goes now: it waits its turn
+                purse = left
                 gone.append(slot)
                 births.append(newborn)
                 self._saved[group] -= 1
@@ -150,14 +157,19 @@ def utility(view: NetworkView) -> Array:
     return worth
 
 
+def neighbours(view: NetworkView, slot: int) -> tuple[Slots, Slots]:
+    """What feeds a neuron, and what it feeds."""
+    structure, out = view.structure, view.structure.out
+    sources = structure.sources[structure.indptr[slot] : structure.indptr[slot + 1]]
+    return sources, out.targets[out.indptr[slot] : out.indptr[slot + 1]]
+
+
 def successor(view: NetworkView, slot: int, purse: Purse, rng: Generator) -> Newborn | None:
     """A newborn that is connected as a neuron is; None if there is no room for one.
 
     A neuron without a way in or out is followed by one with ways of its own.
     """
-    structure, out = view.structure, view.structure.out
-    sources = structure.sources[structure.indptr[slot] : structure.indptr[slot + 1]]
-    targets = out.targets[out.indptr[slot] : out.indptr[slot + 1]]
+    structure, (sources, targets) = view.structure, neighbours(view, slot)
     ways = ways_of(view, int(structure.groups[slot]), rng)
     ways = replace(ways, activation=int(structure.activations[slot]))
     if len(sources) and len(targets):
@@ -165,6 +177,7 @@ def successor(view: NetworkView, slot: int, purse: Purse, rng: Generator) -> New
         return Newborn(ways, sources, targets, weights, np.zeros(len(targets)))
     others = (side[side != slot] for side in (ways.sources, ways.targets))
     ways = Ways(ways.group, ways.activation, *others)
+    purse.give_back(room_of(view, ways.group), len(sources) + len(targets))
     n_in, n_out = purse.afford(ways)
     if not n_in:
         return None

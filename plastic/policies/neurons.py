@@ -116,6 +116,12 @@ class Purse:
         return cls(density, view.n_possible, view.structure.n_connections, len(view.blocks))
 
     @property
+    def holds(self) -> bool:
+        """Whether there are not too many already."""
+        allowed = round(self.density * self.n_possible) + self.slack
+        return self.n_connections <= allowed
+
+    @property
     def left(self) -> int:
         """Connections that may be added to the neurons there are."""
         return self.left_with(0)
@@ -133,6 +139,11 @@ class Purse:
         shares = [max(1, round(self.density * len(s))) for s in (ways.sources, ways.targets)]
         n_in = min(shares[0], left - 1)
         return n_in, min(shares[1], left - n_in)
+
+    def give_back(self, room: int, n_connections: int) -> None:
+        """Take note of a neuron that is to go: the room it had, and its connections."""
+        self.n_possible -= room
+        self.n_connections -= n_connections
 
     def pay(self, ways: Ways, n_connections: int) -> None:
         """Take note of a neuron that is to be born with so many connections."""
@@ -168,11 +179,7 @@ def ways_of(view: NetworkView, group: int, rng: Generator, *, last: bool = False
     last : bool
         Whether that place is the last one, or any, all equally likely.
     """
-    structure, pairs = view.structure, view.joined_groups
-    leads, follows = structure.kinds != Kind.OUTPUT, structure.kinds != Kind.INPUT
-    if pairs is not None:
-        leads &= np.isin(structure.groups, [s for s, t in pairs if t == group])
-        follows &= np.isin(structure.groups, [t for s, t in pairs if s == group])
+    structure, (leads, follows) = view.structure, _sides(view, group)
     either = np.flatnonzero(leads & follows)
     if len(either):
         either = either[np.argsort(structure.rank[either])]
@@ -183,6 +190,22 @@ def ways_of(view: NetworkView, group: int, rng: Generator, *, last: bool = False
     codes = structure.activations[members(structure, group)]
     activation = int(np.bincount(codes).argmax()) if len(codes) else relu.code
     return Ways(group, activation, np.flatnonzero(leads), np.flatnonzero(follows))
+
+
+def room_of(view: NetworkView, group: int) -> int:
+    """Connections that one neuron of a group has room for, at most."""
+    leads, follows = _sides(view, group)
+    return int(np.sum(leads | follows))
+
+
+def _sides(view: NetworkView, group: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which neurons may feed those of a group, and which may be fed by them."""
+    structure, pairs = view.structure, view.joined_groups
+    leads, follows = structure.kinds != Kind.OUTPUT, structure.kinds != Kind.INPUT
+    if pairs is not None:
+        leads &= np.isin(structure.groups, [s for s, t in pairs if t == group])
+        follows &= np.isin(structure.groups, [t for s, t in pairs if s == group])
+    return leads, follows
 
 
 def neuron_saliency(view: NetworkView) -> Array:

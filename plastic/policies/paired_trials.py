@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -26,6 +26,7 @@ from plastic.policies.neurons import (
     members,
     neuron_saliency,
     prune_edits,
+    room_of,
     sweep,
     weakest,
 )
@@ -91,7 +92,8 @@ class PairedTrials(Policy):
     most : int
         No group grows beyond so many neurons.
     add, split, prune, connect, disconnect : float
-        Shares of the neurons of a group, or of the connections of each block.
+        Shares of the neurons of a group, or of the connections of each block, that one pull
+        adds or takes away; `add` is bounded by what `GradMaxBirth` can find.
 
     Notes
     -----
@@ -112,6 +114,7 @@ class PairedTrials(Policy):
     connect: float = 0.2
     disconnect: float = 0.15
     _density: float = field(default=1.0, init=False, repr=False)
+    _first_possible: int = field(default=0, init=False, repr=False)
     _arms: dict[str, Arm] = field(default_factory=dict, init=False, repr=False)
     _squares: Arm = field(default_factory=Arm, init=False, repr=False)
     _price_now: float = field(default=0.0, init=False, repr=False)
@@ -134,6 +137,7 @@ class PairedTrials(Policy):
     def begin(self, density: float) -> float:
         """The wiring asked for."""
         self._density, self._arms, self._squares = density, {}, Arm()
+        self._first_possible = 0
         return density
 
     def most_neurons(self, sizes: NDArray[np.integer]) -> NDArray[np.integer]:
@@ -147,6 +151,7 @@ class PairedTrials(Policy):
     def propose(self, view: NetworkView, rng: Generator) -> Proposal:
         """The edits of the arm of the highest value, if there is anything that it can do."""
         self._price_now = self.price * min(1.0, max(0.0, view.step / view.n_steps * 4 - 1))
+        self._first_possible = self._first_possible or view.n_possible
         names = arm_names(hidden_groups(view))
         mean, spread = self._posteriors(names)
         values = draw(self.sampling, mean, spread, rng)
@@ -214,7 +219,8 @@ class PairedTrials(Policy):
         if kind == "prune":
             worth = neuron_saliency(view)
             slots = weakest(view, int(group), count, worth, self.every, rng)
-            return prune_edits(view, slots, "trial of prune", worth)
+            edits = prune_edits(view, slots, "trial of prune", worth)
+            return edits if self._affords(view, edits) else []
         birth = GradMaxBirth() if kind == "add" else SplitBirth()
         count, purse = min(count, self.most - held), Purse.of(view, self._density)
         births = birth(view, int(group), max(count, 0), purse, rng)
@@ -252,12 +258,24 @@ class PairedTrials(Policy):
         none = np.zeros(structure.n_neurons, bool)
         stranded = structure.neuron_ids[sweep(structure, none, kept)]
         ids = structure.connection_ids[gone]
-        edits: list[Edit] = [
-            Disconnect(ids, keep_stranded=True, reason=reason, scores=sizes[gone])
-        ]
-        if len(stranded):
-            edits.append(PruneNeurons(stranded, keep_stranded=True, reason=reason))
-        return edits
+        cut = Disconnect(ids, keep_stranded=True, reason=reason, scores=sizes[gone])
+        swept: list[Edit] = [cut, PruneNeurons(stranded, keep_stranded=True, reason=reason)]
+        return swept if len(stranded) and self._affords(view, swept) else [cut]
+
+    def _affords(self, view: NetworkView, edits: Sequence[Edit]) -> bool:
+        """Whether those who stay are not too many for the room that the pruned ones leave."""
+        structure, n_possible = view.structure, view.n_possible
+        kept = np.ones(structure.n_connections, bool)
+        for edit in edits:
+            if isinstance(edit, PruneNeurons):
+                slots = structure.slots_of(edit.ids)
+                kept &= ~np.isin(structure.sources, slots) & ~np.isin(structure.targets, slots)
+                groups = structure.groups[slots].tolist()
+                n_possible -= sum(room_of(view, group) for group in groups)
+            elif isinstance(edit, Disconnect):
+                kept[structure.positions_of(edit.ids)] = False
+        n_possible = max(n_possible, self._first_possible)
+        return Purse(self._density, n_possible, int(kept.sum()), len(view.blocks)).holds
 
     def state(self) -> State:
         """The density asked for, and what is remembered of every arm, in the order of names."""
@@ -265,6 +283,7 @@ class PairedTrials(Policy):
         groups = sorted({int(n.partition(":")[2]) for n in self._arms if ":" in n})
         return {
             "density": np.array(self._density),
+            "first_possible": np.array(self._first_possible),
             "price_now": np.array(self._price_now),
             "groups": np.array(groups, np.int64),
             "pulls": np.array([arm.pulls for arm in arms], np.int64),
@@ -275,11 +294,15 @@ class PairedTrials(Policy):
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Remember what `state` told."""
-        density, price, groups, *of_arms, squares = take(
+        density, price, possible, groups, *of_arms, squares = take(
             state,
-            ["density", "price_now", "groups", "pulls", "counts", "totals", "squares"],
-        )
+            [
+                "density", "price_now", "first_possible", "groups", "pulls", "counts", "totals",
+                "squares",
+            ],
+        )  # fmt: skip
         self._density, self._price_now = float(density), float(price)
+        self._first_possible = int(possible)
         kept = zip(*(held.tolist() for held in of_arms), strict=True)
         names = sorted(arm_names(groups.tolist())) if len(of_arms[0]) else []
         self._arms = {name: Arm(*values) for name, values in zip(names, kept, strict=True)}

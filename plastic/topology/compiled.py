@@ -1,7 +1,6 @@
 """The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
 
-An edit finds the ids that are named, copies the rows without what goes and with what comes,
-carries the columns along, and sorts by source: in NumPy several passes each, here a loop each.
+An edit finds ids, merges rows, carries columns along and sorts by source, each in one loop.
 Nothing in this file knows of topologies, edits or rules: a loop says that something is wrong,
 and `draft` finds out what, in NumPy, to name it.
 
