@@ -93,6 +93,9 @@ class SavesText(BetaThompson):
     def state(self):
         return super().state() | {"name": np.array("beta")}
 
+    def restore(self, state):
+        super().restore({name: array for name, array in state.items() if name != "name"})
+
 
 class LastRewardCounts(Greedy):
     def columns(self):
