@@ -15,7 +15,7 @@ from plastic.topology.structure import id_dtype
 from plastic.topology.wiring import erdos_renyi
 
 BYTES = {SGD(0.01): 24, Adam(0.01): 32}
-"""Id 4, source 4, weight 4, target, and weight or gradient, by source 8, and the optimizer's state."""
+"""Id, source, weight, and by source target and weight: 4 each; and the optimizer's state."""
 
 PEAK = {SGD(0.01): 45, Adam(0.01): 61}
 """While one connection goes and one comes: what was, what will be, and a list of origins."""
