@@ -22,7 +22,7 @@ from plastic.datasets import Dataset, Split, from_arrays
 from plastic.edits import PruneNeurons
 from plastic.engine import SGD, Cosine, Network, Statistics
 from plastic.errors import ContractBroken, InvalidEdit, InvalidParameter, check_count
-from plastic.policies import Outcome, Policy, Proposal
+from plastic.policies import Branch, Outcome, Policy, Proposal
 from plastic.signals import NetworkView
 from plastic.topology import Kind, Topology
 from plastic.topology.wiring import dense, erk, random_dag
@@ -418,6 +418,13 @@ def wrapped(
         def propose(self, view: NetworkView, rng: Generator) -> Proposal:
             with asking(self.inner) as self.inner:
                 return self.inner.propose(view, rng)
+
+        def most_neurons(self, sizes: NDArray[np.integer]) -> NDArray[np.integer]:
+            return self.inner.most_neurons(sizes)
+
+        def judge(self, edited: Branch, plain: Branch) -> float:
+            with asking(self.inner) as self.inner:
+                return self.inner.judge(edited, plain)
 
         def observe(self, outcome: Outcome) -> None:
             with asking(self.inner) as self.inner:
