@@ -7,6 +7,8 @@ Like all of `plastic.engine.simd`, they are generic in the element type.
 
 from __future__ import annotations
 
+from functools import cache
+
 from llvmlite import binding, ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
@@ -25,6 +27,7 @@ from plastic.engine.simd import (
 _I32 = ir.IntType(32)
 
 
+@cache
 def wide_registers():
     """Whether there are 32 registers of 512 bits, so that four by four vectors of sums fit."""
     if config.CPU_FEATURES is not None:  # numba was told to compile for another processor
