@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from runs import OFTEN, SMALL, names_in, often, tables_of, the_row
+from runs import OFTEN, SMALL, acts_on_neurons, names_in, often, tables_of, the_row
 
 from plastic.errors import InvalidParameter
 from plastic.records import comparable
 from plastic.topology import Topology, replay
+from plastic.training import LOST
 
 # ---------------------------------------------------------------- everything there is runs
 
@@ -122,10 +123,11 @@ def test_every_policy_runs_on_layers_and_on_any_graph(do, policy, wiring):
     assert evaluated == [0, 7, 14, 21, 28, 35, 40]  # those where edits are due, too
     row = the_row(folder)
     assert row["status"] == "complete"
-    assert (row["n_edits"] > 0) == (policy != "static")
-    assert row["final_density"] <= 0.21
+    if not acts_on_neurons(policy):  # whose budget is the contract's business
+        assert (row["n_edits"] > 0) == (policy != "static")
+        assert row["final_density"] <= 0.21
     assert (accepted.loc[accepted["step"] == 0, "reason"] == "wiring").all()
-    assert (tables_of(folder)["edits"]["refusal"] == "").all()
+    assert set(tables_of(folder)["edits"]["refusal"]) <= {"", LOST}
 
 
 # ---------------------------------------------------------------- other people's code

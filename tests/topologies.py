@@ -20,7 +20,8 @@ def snapshot(topology):
     """Every bit of a topology: structure, columns, counters and dates."""
     structure, out = topology.structure, topology.structure.out
     arrays = {name: getattr(structure, name) for name in ARRAYS}
-    arrays |= {f"out.{name}": values for name, values in vars(out).items()}
+    of_out = {name: getattr(out, name) for name in ("indptr", "targets", "positions")}
+    arrays |= {f"out.{name}": values for name, values in of_out.items()}
     arrays |= {f"neuron.{name}": v for name, v in topology.neuron_columns.items()}
     arrays |= {f"connection.{name}": v for name, v in topology.connection_columns.items()}
     for what, ids in (
@@ -73,7 +74,8 @@ def assert_consistent(topology):
         array = getattr(structure, name)
         assert array.dtype == dtype, name
         assert not array.flags.writeable, name
-    assert [str(a.dtype) for a in vars(out).values()] == ["int64", "int32", "int32"]
+    of_out = out.indptr, out.targets, out.positions
+    assert [str(array.dtype) for array in of_out] == ["int64", "int32", "int32"]
 
     assert (np.diff(structure.neuron_ids) > 0).all()
     np.testing.assert_array_equal(np.sort(structure.rank), np.arange(n_neurons))

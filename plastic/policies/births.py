@@ -25,6 +25,9 @@ from plastic.policies.neurons import (
 from plastic.policies.parts import KEEP_SALIENCY, NOTHING, Part, highest
 from plastic.signals import NetworkView
 
+ROUNDING = 1e-6
+"""Singular values below this share of the largest count as 0."""
+
 SIDES = ("outgoing", "incoming")
 
 
@@ -213,7 +216,7 @@ class GradMaxBirth:
             )
         if count == 0 or not purse.afford(ways)[0]:
             return births
-        into, out_of = _singular_vectors(view, ways)
+        into, out_of = _singular_vectors(view, ways, rng)
         for vector_in, vector_out in zip(into[:count], out_of[:count], strict=True):
             n_in, n_out = purse.afford(ways)
             if not n_in:
@@ -250,16 +253,28 @@ class GradMaxBirth:
         return Newborn(ways, sources, targets, weights, np.zeros(n_out), score=max(sizes))
 
 
-def _singular_vectors(view: NetworkView, ways: Ways) -> tuple[Array, Array]:
-    """Right and left singular vectors of the gradients past a newborn, a row each."""
+def _singular_vectors(view: NetworkView, ways: Ways, rng: Generator) -> tuple[Array, Array]:
+    """Right and left singular vectors of the gradients past a newborn, a row each.
+
+    A sign is chosen, as singular vectors have none of their own, and so is the direction of
+    those whose singular value is nothing but rounding: any will do for them.
+    """
     outputs, deltas = view.signals.outputs[ways.sources], view.signals.deltas[ways.targets]
     gradients = deltas.astype(float) @ outputs.T.astype(float) / outputs.shape[1]
-    left, _, right = np.linalg.svd(gradients, full_matrices=False)
+    left, sizes, right = np.linalg.svd(gradients, full_matrices=False)
     view.bill.candidate_gradients += gradients.size
     # LAPACK's estimate for the thin decomposition of an m by n matrix, 6 m n min(m, n)
     view.bill.flops += 2 * outputs.shape[1] * gradients.size
     view.bill.flops += 6 * gradients.size * min(gradients.shape)
-    return right, left.T
+    largest = np.abs(right).argmax(axis=1)[:, None]
+    signs = np.sign(np.take_along_axis(right, largest, axis=1))
+    right, left = signs * right, signs * left.T
+    empty = sizes <= ROUNDING * sizes.max(initial=0.0)
+    for vectors in (right, left):
+        drawn = rng.standard_normal((int(empty.sum()), vectors.shape[1]))
+        drawn -= drawn @ vectors[~empty].T @ vectors[~empty]  # no gradient there, as it was
+        vectors[empty] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return right, left
 
 
 def _incoming_gradient(
