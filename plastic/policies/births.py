@@ -238,7 +238,7 @@ class GradMaxBirth:
         rng: Generator,
     ) -> Newborn:
         to, of = (
-            np.sort(highest(np.abs(vector), n, rng))
+            np.sort(highest(np.abs(vector).round(9), n, rng))  # ties are not left to rounding
             for vector, n in ((vector_out, n_out), (vector_in, n_in))
         )
         sources, targets = ways.sources[of], ways.targets[to]
