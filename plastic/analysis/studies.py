@@ -47,7 +47,7 @@ RUN_COLUMNS = (
     "candidate_fraction",
     "n_edits",
 )
-"""What is kept of each run, where the study has it."""
+"""What is kept of each run, where the study has it, beside what a policy was swept over."""
 
 ORDER = ("dataset", "density", "policy", "selection", "seed")
 """What the runs are sorted by."""
@@ -127,9 +127,16 @@ def write_study(
     studies = [load_results(folder) for folder in folders]
     table = pd.concat([summarize(study, by=by) for study in studies], ignore_index=True)
     runs = pd.concat([study.complete for study in studies], ignore_index=True)
-    kept = runs[[name for name in RUN_COLUMNS if name in runs]]
+    kept = runs[[name for name in (*RUN_COLUMNS, *_varying(runs)) if name in runs]]
     kept = kept.sort_values([name for name in ORDER if name in kept], kind="stable")
     target.mkdir(parents=True, exist_ok=True)
     table.to_csv(target / "summary.csv", index=False)
     kept.to_csv(target / "runs.csv", index=False)
     return table
+
+
+def _varying(runs: pd.DataFrame) -> list[str]:
+    """Parameters that a policy was run with more than one value of, on one dataset."""
+    names = [name for name in runs if name.startswith("policy.") and name not in RUN_COLUMNS]
+    groups = [group for _, group in runs.groupby(["dataset", "policy"], sort=False)]
+    return [name for name in names if any(len(group[name].unique()) > 1 for group in groups)]
