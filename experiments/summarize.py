@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from plastic.analysis import load_results, summarize
 from plastic.errors import PlasticError
@@ -27,7 +28,7 @@ RUN_COLUMNS = (
     "candidate_fraction",
     "n_edits",
 )
-"""What is kept of each run, where the study has it."""
+"""What is kept of each run, where the study has it, beside what a policy was swept over."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         table, runs = summarize(results), results.complete
         target.mkdir(parents=True, exist_ok=True)
         table.to_csv(target / "summary.csv", index=False)
-        kept = runs[[name for name in RUN_COLUMNS if name in runs]]
+        kept = runs[[name for name in (*RUN_COLUMNS, *_varying(runs)) if name in runs]]
         order = [name for name in ("dataset", "density", "policy", "seed") if name in kept]
         kept.sort_values(order, kind="stable").to_csv(target / "runs.csv", index=False)
     except (PlasticError, OSError) as error:
@@ -59,6 +60,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(table.to_string(index=False))
     return 0
+
+
+def _varying(runs: Any) -> list[str]:
+    """Parameters that a policy was run with more than one value of, on one dataset."""
+    names = [name for name in runs if name.startswith("policy.") and name not in RUN_COLUMNS]
+    groups = [group for _, group in runs.groupby(["dataset", "policy"], sort=False)]
+    return [name for name in names if any(len(group[name].unique()) > 1 for group in groups)]
 
 
 if __name__ == "__main__":

@@ -86,6 +86,15 @@ def test_the_command_writes_both_tables(study, tmp_path, capsys):
     assert "static hidden=[16]" in capsys.readouterr().out
 
 
+def test_what_a_policy_was_swept_over_is_kept_of_each_run(study, capsys):
+    for price in (0.2, 0.5):
+        write(study, "priced", [0.5], policy__price=price, policy__every=40)
+    assert main([str(study)]) == 0
+    runs = pd.read_csv(study / "runs.csv")
+    assert sorted(runs["policy.price"].dropna()) == [0.2, 0.5]
+    assert "policy.every" not in runs
+
+
 def test_the_command_says_that_there_is_nothing(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "holds no runs" in capsys.readouterr().err
