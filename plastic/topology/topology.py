@@ -214,8 +214,8 @@ class Topology:
         >>> _ = topology.apply(Connect([0], [2]))
         >>> topology.restore(before)
         >>> _ = topology.apply(Connect([1], [2]))
-        >>> topology.structure.connection_ids
-        array([1])
+        >>> topology.structure.connection_ids.tolist()
+        [1]
         """
         if snapshot.topology is not self:
             raise InvalidParameter(
@@ -257,8 +257,8 @@ class Topology:
         >>> topology = Topology(1, 1)
         >>> undo = topology.apply(AddNeurons(2), Connect([0, 0, 2, 3], [2, 3, 1, 1]))
         >>> part, neurons, connections = topology.part(np.array([True, True, False, True]))
-        >>> list(part.graph.edges), connections
-        ([(0, 3), (3, 1)], array([1, 3]))
+        >>> list(part.graph.edges), connections.tolist()
+        ([(0, 3), (3, 1)], [1, 3])
         """
         state = self._state
         out = np.flatnonzero(~keep & (state.structure.kinds != Kind.HIDDEN))
