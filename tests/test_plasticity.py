@@ -16,7 +16,7 @@ from plastic.plasticity import (
     ReopensOnPlateau,
     draw_open,
 )
-from plastic.policies import rigl
+from plastic.policies import GradualNeurons, rigl
 from plastic.signals import NetworkView
 from plastic.topology import Kind
 from plastic.topology.wiring import erk
@@ -110,6 +110,21 @@ def test_a_policy_leaves_closed_neurons_alone():
     assert (structure.groups[structure.targets[lost]] == 2).all()
     assert (structure.groups[structure.slots_of(connect.targets)] == 2).all()
     assert (view.prunable == (is_open & (structure.kinds == Kind.HIDDEN))).all()
+
+
+def test_a_policy_for_neurons_prunes_open_ones_alone():
+    rng = np.random.default_rng(0)
+    network = Network(erk(6, 3, 0.8, rng, hidden=[20, 16])).initialize(rng)
+    X, Y = rng.normal(size=(20, 6)), np.eye(3)[rng.integers(0, 3, 20)]
+    structure = network.topology.structure
+    is_open = structure.groups == 2
+    network.topology.step = 50
+    view = NetworkView(network, X, Y, 100, is_open)
+    policy = GradualNeurons(4, "magnitude", every=1, until=0.01)
+    (pruned,) = policy.propose(view, rng).edits
+    gone = structure.slots_of(pruned.ids)
+    assert len(gone) >= 12
+    assert is_open[gone].all()
 
 
 def test_when_all_is_closed_nothing_is_proposed():

@@ -275,9 +275,9 @@ def shared_edits(view: NetworkView, births: Sequence[Births], reason: str) -> li
 
 
 def prunable(view: NetworkView, group: int, maturity: int) -> Slots:
-    """Slots of the hidden neurons of a group that have lived for at least so many steps."""
+    """Slots of a group's neurons that may be pruned, and have lived for so many steps."""
     slots = members(view.structure, group)
-    return slots[view.ages[slots] >= maturity]
+    return slots[(view.ages[slots] >= maturity) & view.prunable[slots]]
 
 
 def weakest(
