@@ -10,7 +10,17 @@ import pandas as pd
 import pytest
 
 from experiments.config import config_folder
-from experiments.published import ENDS, MEASURES, SOLUTION, at_solution, main, tabulate
+from experiments.published import (
+    ENDS,
+    MEASURES,
+    SOLUTION,
+    at_solution,
+    best,
+    last,
+    main,
+    tabulate,
+    until,
+)
 from experiments.run import run
 from plastic.analysis import STUDY_COLUMNS, load_results
 from plastic.analysis.statistics import mean_interval
@@ -107,6 +117,14 @@ def test_a_solution_is_the_first_evaluation_without_a_mistake_in_training():
     assert math.isnan(at_solution("step")(never))
     assert SOLUTION["share of runs with all training samples right"](never) == 0
     assert SOLUTION["best training accuracy"](never) == 0.9
+
+
+def test_what_is_measured_until_a_step_knows_nothing_of_later_ones():
+    rows = evaluations([0.5, 0.75, 0.7, 0.9])
+    assert until(2, best("train"))(rows) == 0.75
+    assert until(2, last("train"))(rows) == 0.7
+    assert until(3, best("train"))(rows) == 0.9
+    assert math.isnan(until(4, best("train"))(rows))
 
 
 def test_where_nothing_was_run_there_is_no_table(tmp_path, capsys):
