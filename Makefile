@@ -1,10 +1,11 @@
 # Thin on purpose: every target is one or two commands that also work by hand.
 PYTHON ?= python3
 VENV   ?= .venv
+TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint bench lock wheel clean
+.PHONY: demo test lint extras bench lock wheel clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -18,6 +19,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+extras: $(READY)  ## add every optional neighbour (Ray, ONNX, trackers, PyTorch, ...) to .venv, so that their tests run too
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-extras.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+
 bench: $(READY)  ## measure beside other programs: results/bench/bench.csv (peers: see docs/bench.md)
 	$(BIN)/python -m experiments.bench $(BENCH)
 
@@ -28,9 +33,12 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package plastic -q
+
 lock:  ## resolve the pinned requirements again (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-package plastic -q -o requirements.lock
+	$(LOCK) --extra dev --extra extras -o requirements-extras.lock
+	$(LOCK) --extra dev -c requirements-extras.lock -o requirements.lock
 
 wheel: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m hatchling build
