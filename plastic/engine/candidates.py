@@ -144,9 +144,18 @@ def tally(slots: Slots, values: Array, n_neurons: int) -> tuple[Slots, Array]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _add_up(slots: Slots, values: Array, counts: Slots, sums: Array) -> None:
+    """A slot that comes several times in a row is written once."""
+    last, count, total = 0, 0, 0.0
     for k in range(len(slots)):
-        counts[slots[k]] += 1
-        sums[slots[k]] += values[k]
+        if slots[k] != last:
+            counts[last] += count
+            sums[last] += total
+            last, count, total = slots[k], 0, 0.0
+        count += 1
+        total += values[k]
+    if len(slots):
+        counts[last] += count
+        sums[last] += total
 
 
 def locked(array: Array) -> Array:

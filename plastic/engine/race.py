@@ -69,11 +69,12 @@ def draw_by_race(
     columns, rows, draws, runners = (
         np.empty(n, np.int32) for n in (room, room, len(a), len(a))
     )
+    left, clock = np.empty(len(a)), np.empty(len(a))
     arrived = 0
     while not count <= arrived <= room:
         arrived = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            a, d, seeds, end, draws, runners, times, columns, rows,
+            a, d, seeds, end, draws, runners, left, clock, times, columns, rows,
         )  # fmt: skip
         end *= 2.0 if arrived < count else 0.7
     last = np.partition(times[:arrived], count - 1)[count - 1]
@@ -91,6 +92,9 @@ def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) 
         return LATEST
     columns, rows = rng.integers(len(a), size=SAMPLED), rng.integers(len(d), size=SAMPLED)
     fits = columns < missing.limits[rows]
+    _leave_out_held(
+        missing.sources[columns], missing.targets[rows], missing.indptr, missing.held, fits
+    )  # the likely ones are there already, after a few updates
     weights = a[columns[fits]] * d[rows[fits]] if fits.any() else np.array([a.max() * d.max()])
     spread = math.sqrt((1 - share) / (share * len(weights)))
     share = min(share * (1 + 2 * spread), (1 + share) / 2)
@@ -108,6 +112,17 @@ def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _leave_out_held(
+    sources: Slots, targets: Slots, indptr: Array, held: Array, fits: NDArray[np.bool_]
+) -> None:
+    for k in range(len(sources)):
+        found = 0
+        for e in range(indptr[targets[k]], indptr[targets[k] + 1]):
+            found += held[e] == sources[k]  # to the end: so it is vectorized
+        fits[k] &= found == 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _race(
     targets: Slots,
     limits: Slots,
@@ -120,6 +135,8 @@ def _race(
     end: float,
     draws: NDArray[np.int32],
     runners: NDArray[np.int32],
+    left: Array,
+    clock: Array,
     times: Array,
     columns: NDArray[np.int32],
     rows: NDArray[np.int32],
@@ -144,14 +161,37 @@ def _race(
             runners[n_runners] = column
             n_runners += draws[column] < a[column] * reach
         for k in range(n_runners):
+            left[k] = 1.0 - (draws[runners[k]] + 0.5) / UNIT
+        _log(left, n_runners, clock)
+        for k in range(n_runners):
+            clock[k] /= -(a[runners[k]] * d[row])
+        for k in range(n_runners):
             column = runners[k]
-            left = 1.0 - (draws[column] + 0.5) / UNIT
-            time = -math.log(left) / (a[column] * d[row])
-            if draws[column] != HELD and time <= end:
-                if arrived < len(times):
-                    times[arrived], columns[arrived], rows[arrived] = time, column, row
-                arrived += 1
+            if arrived < len(times):  # noted whoever it is, as above
+                times[arrived], columns[arrived], rows[arrived] = clock[k], column, row
+            arrived += (clock[k] <= end) & (draws[column] != HELD)
     return arrived
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _log(x: Array, n: int, logs: Array) -> None:
+    """Natural logarithms of the first `n` of `x`, positive and normal, to a part in 1e12.
+
+    The series of :math:`2 \\operatorname{artanh} s` with :math:`s = (m - 1) / (m + 1)`, for a
+    mantissa `m` between 0.7 and 1.4.  Without a call it is vectorized, and five times as fast.
+    """
+    bits, mantissa = x.view(np.int64), logs.view(np.int64)
+    for k in range(n):
+        mantissa[k] = (bits[k] & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000
+    for k in range(n):
+        large = logs[k] > 1.4142135623730951
+        m = 0.5 * logs[k] if large else logs[k]
+        exponent = (bits[k] >> 52) - (1022 if large else 1023)
+        s = (m - 1.0) / (m + 1.0)
+        z = s * s
+        series = 1 / 9 + z * (1 / 11 + z * (1 / 13 + z / 15))
+        series = 1.0 + z * (1 / 3 + z * (1 / 5 + z * (1 / 7 + z * series)))
+        logs[k] = exponent * 0.6931471805599453 + 2.0 * s * series
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
