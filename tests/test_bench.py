@@ -8,7 +8,7 @@ import pytest
 
 from experiments.bench import __main__ as program
 from experiments.bench import cases, editing, peaks, peers, problems, roofline
-from experiments.bench.growth import Growing, growth_rows
+from experiments.bench.growth import MOMENTS, Growing, growth_rows
 from experiments.bench.measure import (
     Contender,
     Disagreement,
@@ -223,12 +223,13 @@ def test_dags_are_of_the_size_that_is_asked_for():
     assert (topology.n_neurons, topology.n_connections) == (2_000, 100_000)
 
 
-def test_growth_is_measured_with_and_without_its_edit():
+def test_growth_is_measured_by_the_update_and_by_the_run():
     rows = growth_rows(problems.mlp((6, 30, 3), 0.3, batch=8), 0.3, BRIEF)
     assert [row.case for row in rows] == [
-        "growth exact", "growth exact, no edit", "growth sampled", "growth sampled, no edit",
+        "growth exact", "growth exact, whole run",
+        "growth sampled", "growth sampled, whole run",
     ]  # fmt: skip
-    assert {row.peer for row in rows} == {"100 own training steps"}
+    assert {row.peer for row in rows} == {"100 own training steps", "own training steps"}
     assert all(row.our_ms > 0 for row in rows)
 
 
@@ -242,6 +243,22 @@ def test_what_is_timed_as_growth_is_an_update_at_the_largest_share(make):
     assert len(after) == len(before)
     shares = [int(0.3 * n) for n in (54, 27)]  # of each of the two blocks
     assert len(np.setdiff1d(after, before)) == sum(shares)
+
+
+@pytest.mark.parametrize("make", [rigl, thompson])
+def test_a_run_renews_less_and_less(make, monkeypatch):
+    growing = Growing(problems.mlp((40, 300, 10), 0.3), make(every=100))
+    n_before, moved, apply = growing.network.topology.n_connections, [], growing.network.apply
+
+    def counted(*edits):
+        moved.append(len(edits[1]))
+        return apply(*edits)
+
+    monkeypatch.setattr(growing.network, "apply", counted)
+    growing.course()
+    through = (np.arange(MOMENTS) + 0.5) / MOMENTS
+    shares = 0.15 * (1 + np.cos(np.pi * through))
+    assert np.array(moved) / n_before == pytest.approx(shares, abs=0.01)
 
 
 def test_memory_in_training_counts_weights_and_the_optimizers_state():

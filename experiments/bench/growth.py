@@ -16,6 +16,9 @@ from plastic.signals import NetworkView
 EVERY = 100
 """Steps from one update to the next; the default of the policies is 40."""
 
+MOMENTS = 8
+"""Updates, evenly spread over a run, from which the cost of all its updates is taken."""
+
 MOST_SECONDS = 5.0
 """For a pair of rows; growth is measured on four networks."""
 
@@ -39,6 +42,7 @@ class Growing:
         self._rng = np.random.default_rng(4)
         self._optimizer = SGD(problem.rate, problem.momentum)
         self.network = Network(problem.build(), problem.loss)
+        self.schedule = policy.schedule
         self.reset()
 
     def reset(self) -> None:
@@ -61,19 +65,21 @@ class Growing:
             statistics=self._policy.statistics,
         )
 
-    def propose(self) -> None:
-        """Look at the next mini-batch and propose edits: a pass, candidates, the choice."""
-        view = NetworkView(self.network, self._problem.X, self._problem.Y, 10**6)
-        self._proposal = self._policy.propose(view, self._rng)
+    def update(self, n_steps: int = 10**6) -> None:
+        """Look at the next mini-batch, propose edits and apply them, in a run of so many steps."""
+        view = NetworkView(self.network, self._problem.X, self._problem.Y, n_steps)
+        proposal = self._policy.propose(view, self._rng)
+        self.network.apply(*proposal.edits)
 
-    def update(self) -> None:
-        """Propose edits and apply them."""
-        self.propose()
-        self.network.apply(*self._proposal.edits)
+    def course(self) -> None:
+        """Updates as they come in the course of a run, which renews less and less."""
+        step, until = self.network.topology.step, self.schedule.until
+        for k in range(MOMENTS):
+            self.update(round((step - 1) * MOMENTS / (until * (k + 0.5))))
 
 
 def growth_rows(problem: Problem, density: float, effort: Effort) -> list[Row]:
-    """One update, with and without its edit, beside `EVERY` training steps.
+    """One update beside `EVERY` training steps, and those of a run beside all of its steps.
 
     Parameters
     ----------
@@ -87,7 +93,10 @@ def growth_rows(problem: Problem, density: float, effort: Effort) -> list[Row]:
     for name, make in POLICIES.items():
         growing = Growing(problem, make(every=EVERY))
         steps = Contender(f"{EVERY} own training steps", growing.train, growing.reset)
-        for case, run in ((name, growing.update), (f"{name}, no edit", growing.propose)):
-            ours = Contender("plastic", run, growing.reset)
-            rows += compare(case, density, ours, [steps], effort)
+        ours = Contender("plastic", growing.update, growing.reset)
+        rows += compare(name, density, ours, [steps], effort)
+        stretches = MOMENTS / growing.schedule.until  # some of which end without an update
+        steps = Contender("own training steps", growing.train, growing.reset, per=1 / stretches)
+        ours = Contender("plastic", growing.course, growing.reset)
+        rows += compare(f"{name}, whole run", density, ours, [steps], effort)
     return rows
