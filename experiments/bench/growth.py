@@ -66,7 +66,7 @@ class Growing:
         )
 
     def update(self, n_steps: int = 10**6) -> None:
-        """Look at the next mini-batch, propose edits and apply them, in a run of so many steps."""
+        """Look at the next batch, propose edits and apply them, in a run of so many steps."""
         view = NetworkView(self.network, self._problem.X, self._problem.Y, n_steps)
         proposal = self._policy.propose(view, self._rng)
         self.network.apply(*proposal.edits)
