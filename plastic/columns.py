@@ -330,7 +330,9 @@ def columns_as_markdown() -> str:
 _PREFACE = (
     "Generated from plastic/columns.py.  A run's folder holds the four Parquet files below and",
     "`config.yaml`, the configuration as it was resolved; `traceback.txt` too if it failed.",
-    '`plastic.load_results("results/demo")` reads any folder of runs into pandas DataFrames.',
+    "While it goes on, its tables grow as numbered files in `parts/`, merged at its end.",
+    '`plastic.load_results("results/demo")` reads any folder of runs into pandas DataFrames,',
+    "those that still go on or were killed, too.",
 )
 
 _TABLES = {

@@ -6,11 +6,11 @@ The columns are documented in `plastic.columns`, and listed by `describe_columns
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +20,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import plastic
 from plastic.columns import (
@@ -34,6 +33,8 @@ from plastic.columns import (
     is_execution,
 )
 from plastic.errors import ResultsError, check_in
+from plastic.files import remove_temporaries, unwritable, write_whole
+from plastic.parts import PARTS, Part, as_parquet, merge, parts_in, read_part, write_part
 
 __all__ = [
     "COLUMNS",
@@ -126,23 +127,27 @@ class Recorder:
     """Writes the tables of one run into its folder; use it as a context manager.
 
     The folder is written to at once, so that a run that could not keep its results fails
-    before it has begun.  Leaving the context marks the run complete; leaving it by an
-    exception marks it failed, keeps what was recorded, and adds ``traceback.txt``.
+    before it has begun.  What is recorded goes to numbered parts (`plastic.parts`), which are
+    merged at the end.  Leaving the context marks the run complete; leaving it by an exception
+    marks it failed, keeps what was recorded, and adds ``traceback.txt``.
 
     Parameters
     ----------
     folder : path
-        The run's own folder; created.  Tables of an earlier run in it are replaced.
+        The run's own folder; created.  Tables of an earlier run in it are removed.
     run : mapping
         The run row as far as it is known: columns of the run table, and the configuration,
         nested or with dotted names.  ``run_id`` is the folder's name unless given.
     config : str
         The resolved configuration as YAML, written to ``config.yaml``.
+    resume : mapping, optional
+        The `position` of an earlier recorder of this folder: its tables are gone on with from
+        there, and what it recorded later is dropped.
 
     Raises
     ------
     ResultsError
-        If the folder cannot be written.
+        If the folder cannot be written, or no longer holds what the position tells of.
     InvalidParameter
         If a value of `run` is not of its column's kind.
 
@@ -158,7 +163,14 @@ class Recorder:
     [['first', 'complete', 0.9]]
     """
 
-    def __init__(self, folder: str | Path, run: Mapping[str, Any], config: str = "") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        run: Mapping[str, Any],
+        config: str = "",
+        *,
+        resume: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = Path(folder)
         self.config = config
         known = {column.name: column.missing for column in COLUMNS["run"]}
@@ -170,21 +182,36 @@ class Recorder:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": 0.0,
         }
+        self._parts: list[Part] = []
+        self._number = 0
+        if resume is not None:
+            self._row |= resume["row"]
+            self._number = resume["number"]
+            self._parts = [Part(*part) for part in resume["parts"]]
+            for part in self._parts:
+                self._read(part)
         _row_table(self._row)  # raises now what it would raise when written
-        self._pieces = {table: [SCHEMAS[table].empty_table()] for table in PIECEWISE}
-        self._clock = time.perf_counter()
+        self._pieces: dict[str, list[pa.Table]] = {table: [] for table in PIECEWISE}
+        self._clock = time.perf_counter() - self._row["seconds"]
 
     def __enter__(self) -> Recorder:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
             (self.folder / "traceback.txt").unlink(missing_ok=True)
+            # first of all, or the tables of an earlier run would pass for complete
+            self._write_row()
+            for table in PIECEWISE:
+                (self.folder / f"{table}.parquet").unlink(missing_ok=True)
+            for part in parts_in(self.folder):
+                if part not in self._parts:
+                    (self.folder / PARTS / part.name).unlink(missing_ok=True)
+            for folder in (self.folder, self.folder / PARTS):
+                remove_temporaries(folder)
         except OSError as error:
-            raise _unwritable(self.folder, error) from error
-        # first of all, or the tables of an earlier run would pass for complete while replaced
-        self._write_row()
-        self._write("config.yaml", lambda path: path.write_text(self.config, encoding="utf-8"))
-        for table in PIECEWISE:
-            self._write_table(table)
+            if isinstance(error, ResultsError):
+                raise
+            raise unwritable(self.folder, error) from error
+        self._write("config.yaml", self.config.encode())
         return self
 
     def __exit__(
@@ -193,12 +220,16 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._row["status"] = "complete" if kind is None else "failed"
         if kind is not None:
             self._row["reason"] = f"{kind.__name__}: {error}".removesuffix(": ")
             text = "".join(traceback.format_exception(kind, error, trace))
-            self._write("traceback.txt", lambda path: path.write_text(text, encoding="utf-8"))
-        self.flush()
+            self._write("traceback.txt", text.encode())
+        for table in PIECEWISE:
+            self._write_merged(table)
+        # only now: who reads "complete" finds the tables
+        self._row["status"] = "complete" if kind is None else "failed"
+        self._write_row()
+        shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
     def add(self, table: str, columns: Mapping[str, Any]) -> None:
         """Append rows to a table; they are written by the next `flush`.
@@ -242,42 +273,43 @@ class Recorder:
         ResultsError
             If the folder cannot be written any more; the files keep what they held.
         """
+        number, self._number = self._number, self._number + 1
         for table, pieces in self._pieces.items():
-            if len(pieces) > 1:
-                self._write_table(table)
+            if pieces:
+                self._parts.append(write_part(self.folder, table, number, merge(pieces)))
+                pieces.clear()
         self._write_row()
 
-    def _write_table(self, table: str) -> None:
-        merged = pa.concat_tables(self._pieces[table]).unify_dictionaries().combine_chunks()
-        self._write(f"{table}.parquet", lambda path: _write_parquet(merged, path))
-        self._pieces[table] = [merged]
+    def position(self) -> dict[str, Any]:
+        """Where the tables are, for a recorder that goes on from here; JSON can hold it.
+
+        What was added since the last flush is written first.
+        """
+        self.flush()
+        names = ["started", "seconds", *(column.name for column in RUN_FINDINGS)]
+        return {
+            "number": self._number,
+            "parts": [[part.table, part.number, part.digest] for part in self._parts],
+            "row": {name: self._row[name] for name in names},
+        }
+
+    def _write_merged(self, table: str) -> None:
+        written = [self._read(part) for part in self._parts if part.table == table]
+        whole = merge([SCHEMAS[table].empty_table(), *written, *self._pieces[table]])
+        self._write(f"{table}.parquet", as_parquet(whole))
+
+    def _read(self, part: Part) -> pa.Table:
+        try:
+            return read_part(self.folder, part, SCHEMAS[part.table])
+        except FileNotFoundError:
+            raise ResultsError(f"{PARTS}/{part.name} is missing") from None
 
     def _write_row(self) -> None:
         self._row["seconds"] = time.perf_counter() - self._clock
-        row = _row_table(self._row)
-        self._write("run.parquet", lambda path: _write_parquet(row, path))
+        self._write("run.parquet", as_parquet(_row_table(self._row)))
 
-    def _write(self, name: str, write: Callable[[Path], object]) -> None:
-        temporary = self.folder / f".{name}.{os.getpid()}"
-        try:
-            try:
-                write(temporary)
-                temporary.replace(self.folder / name)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> ResultsError:
-    return ResultsError(
-        f"results cannot be written to {folder} ({error.strerror or error}); "
-        "choose another folder, or make room and make this one writable"
-    )
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    def _write(self, name: str, content: bytes) -> None:
+        write_whole(self.folder / name, content)
 
 
 def _row_table(row: Mapping[str, Any]) -> pa.Table:

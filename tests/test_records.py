@@ -1,5 +1,6 @@
 """What is recorded comes back, whatever ends the run; what does not fit is refused."""
 
+import json
 import pathlib
 import subprocess
 
@@ -7,13 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from recordings import ARM, EDIT, EVALUATION, write_run
+from runs import FILES
 
 import plastic
-from plastic import records
+from plastic import files, parts, records
 from plastic.analysis import load_results
 from plastic.columns import COLUMNS, check_piece, columns_as_markdown
 from plastic.errors import InvalidParameter, ResultsError
-from plastic.records import Recorder, comparable, describe_columns, git_commit
+from plastic.parts import PARTS, parts_in, write_part
+from plastic.records import SCHEMAS, Recorder, comparable, describe_columns, git_commit
 
 
 def test_a_run_comes_back_as_it_was_recorded(tmp_path):
@@ -94,6 +97,10 @@ def test_what_was_flushed_can_be_read_while_the_run_goes_on(tmp_path):
         assert results.unfinished["run_id"].tolist() == ["a"]
 
 
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_write_cut_short_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     def killed(self, target):
         raise OSError(28, "No space left on device")
@@ -101,30 +108,131 @@ def test_a_write_cut_short_leaves_the_old_file_and_no_other(tmp_path, monkeypatc
     with Recorder(tmp_path / "a", {}) as recorder:
         recorder.add("convergence", EVALUATION)
         recorder.flush()
-        before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+        before = files_in(tmp_path / "a")
         recorder.add("convergence", EVALUATION)
         with monkeypatch.context() as patch:
             patch.setattr(pathlib.Path, "replace", killed)
             with pytest.raises(ResultsError, match="No space left on device"):
                 recorder.flush()
-        assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
+        assert files_in(tmp_path / "a") == before
     assert len(load_results(tmp_path).convergence) == 6  # nothing was lost by the failure
 
 
 def test_half_a_file_is_never_under_the_tables_name(tmp_path, monkeypatch):
-    def half(table, path, **options):
-        path.write_bytes(b"PAR1")
-        raise KeyboardInterrupt
-
+    """Whatever interrupts a write, what is under a table's name is whole."""
     recorder = Recorder(tmp_path / "a", {})
     recorder.__enter__()
     recorder.add("arms", ARM)
-    monkeypatch.setattr(records.pq, "write_table", half)
+
+    def half(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_write", half)
     with pytest.raises(KeyboardInterrupt):
         recorder.flush()
     results = load_results(tmp_path)
     assert results.unreadable.empty
     assert results.arms.empty
+
+
+# ---------------------------------------------------------------- parts
+
+
+def test_a_table_in_parts_is_the_table(tmp_path):
+    """Before the merge and after it, a reader sees the same rows."""
+    with Recorder(tmp_path / "a", {}) as recorder:
+        for i in range(5):
+            recorder.add("convergence", EVALUATION | {"step": i})
+            recorder.add("arms", ARM | {"arm": [f"new {i}", "old"]})
+            recorder.flush()
+        assert sorted({part.table for part in parts_in(tmp_path / "a")}) == [
+            "arms",
+            "convergence",
+        ]
+        going = load_results(tmp_path)
+        frames = going.convergence, going.arms
+        assert going.unreadable.empty
+    assert not (tmp_path / "a" / PARTS).exists()
+    done = load_results(tmp_path)
+    pd.testing.assert_frame_equal(frames[0], done.convergence, check_exact=True)
+    pd.testing.assert_frame_equal(frames[1], done.arms, check_exact=True)
+
+
+def test_a_reader_that_comes_at_the_merge_sees_the_whole_table(tmp_path, monkeypatch):
+    recorder = Recorder(tmp_path / "a", {})
+    recorder.__enter__()
+    recorder.add("convergence", EVALUATION)
+    recorder.flush()
+    results, listed = load_results(tmp_path), parts.parts_in
+
+    def then_merged(folder):
+        found = listed(folder)
+        monkeypatch.setattr(parts, "parts_in", listed)
+        recorder.__exit__(None, None, None)
+        return found
+
+    monkeypatch.setattr(parts, "parts_in", then_merged)
+    assert len(results.convergence) == 3
+
+
+def test_recording_goes_on_from_a_position(tmp_path):
+    """What was recorded after it is dropped: the end is as if nothing had been cut off."""
+
+    def record(recorder, steps):
+        for step in steps:
+            recorder.add("convergence", EVALUATION | {"step": step})
+            recorder.finish(n_edits=step, final_test_score=step / 10)
+
+    with Recorder(tmp_path / "whole" / "a", {"policy": "set"}) as recorder:
+        record(recorder, range(9))
+    cut = Recorder(tmp_path / "cut" / "a", {"policy": "set"})
+    cut.__enter__()
+    record(cut, range(4))
+    position = json.loads(json.dumps(cut.position()))
+    record(cut, range(4, 7))
+    cut.flush()
+    record(cut, range(7, 9))
+    (tmp_path / "cut" / "a" / ".run.parquet.12345").write_bytes(b"half a f")
+    with Recorder(tmp_path / "cut" / "a", {"policy": "set"}, resume=position) as recorder:
+        assert len(load_results(tmp_path / "cut").convergence) == 4 * 3
+        record(recorder, range(4, 9))
+    assert {path.name for path in (tmp_path / "cut" / "a").iterdir()} == FILES
+    whole, cut = load_results(tmp_path / "whole"), load_results(tmp_path / "cut")
+    pd.testing.assert_frame_equal(whole.convergence, cut.convergence)
+    pd.testing.assert_frame_equal(comparable(whole.runs), comparable(cut.runs))
+
+
+def test_a_position_whose_parts_are_gone_or_damaged_is_refused(tmp_path):
+    recorder = Recorder(tmp_path / "a", {})
+    recorder.__enter__()
+    recorder.add("arms", ARM)
+    position = recorder.position()
+    (part,) = (tmp_path / "a" / PARTS).iterdir()
+    content = part.read_bytes()
+    part.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    with pytest.raises(ResultsError, match=r"arms-000000-.* is corrupt"):
+        Recorder(tmp_path / "a", {}, resume=position)
+    assert load_results(tmp_path).unreadable["reason"].str.contains("is corrupt").all()
+    part.unlink()
+    with pytest.raises(ResultsError, match=r"arms-000000-.* is missing"):
+        Recorder(tmp_path / "a", {}, resume=position)
+
+
+def test_a_part_of_other_columns_or_beyond_bounds_is_refused(tmp_path, monkeypatch):
+    (tmp_path / PARTS).mkdir()
+    part = write_part(tmp_path, "arms", 0, SCHEMAS["edits"].empty_table())
+    with pytest.raises(ResultsError, match="has other columns than arms"):
+        parts.read_part(tmp_path, part, SCHEMAS["arms"])
+    monkeypatch.setattr(parts, "MOST_BYTES", 0)
+    monkeypatch.setattr(parts, "INFLATION", 0)
+    part = write_part(tmp_path, "arms", 1, SCHEMAS["arms"].empty_table())
+    with pytest.raises(ResultsError, match=r"claims to hold \d+ bytes in a file of \d+"):
+        parts.read_part(tmp_path, part, SCHEMAS["arms"])
+
+
+# ---------------------------------------------------------------- failures
 
 
 def test_a_failed_run_keeps_its_tables_and_says_why(tmp_path):

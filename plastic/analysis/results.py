@@ -17,7 +17,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from plastic.errors import InvalidParameter, ResultsError, check_in
+from plastic.parts import PARTS, read_parts
 from plastic.records import COLUMNS, PIECEWISE, SCHEMAS
+
+ATTEMPTS = 3
+"""How often a table is looked for that may be on its way from parts to one file."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,22 @@ def _check_known(name: str, runs: pd.DataFrame) -> None:
 
 
 def _read(folder: Path, table: str) -> tuple[pa.Table | None, str]:
-    path = folder / f"{table}.parquet"
+    """A table of a run, merged or in parts; or None, and why."""
+    for _ in range(ATTEMPTS):
+        try:
+            try:
+                return _read_file(folder / f"{table}.parquet", table)
+            except FileNotFoundError:
+                if table != "run":  # the run is still going, or was killed
+                    return read_parts(folder, table, SCHEMAS[table]), ""
+        except FileNotFoundError:
+            pass  # it has no parts, or they are being merged just now
+        except ResultsError as error:
+            return None, str(error)
+    return None, f"{table}.parquet is missing"
+
+
+def _read_file(path: Path, table: str) -> tuple[pa.Table | None, str]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             read = file.read(use_threads=False)
@@ -175,7 +194,7 @@ def _read(folder: Path, table: str) -> tuple[pa.Table | None, str]:
             return None, f"{path.name} lacks column {', '.join(lacking)}"
         return read.select(SCHEMAS[table].names).cast(SCHEMAS[table]), ""
     except FileNotFoundError:
-        return None, f"{path.name} is missing"
+        raise
     except (OSError, ValueError, pa.ArrowException) as error:
         return None, f"{path.name} is corrupt: {str(error).splitlines()[0]}"
 
@@ -205,7 +224,7 @@ def load_results(folder: str | Path, *, config: Sequence[str] = ()) -> Results:
     names = {f"{table}.parquet" for table in COLUMNS}
     found = []
     for parent, children, files in os.walk(folder):
-        children[:] = [child for child in children if not child.startswith(".")]
+        children[:] = [one for one in children if not one.startswith(".") and one != PARTS]
         if not names.isdisjoint(files):
             found.append(Path(parent))
     if not found:
