@@ -52,7 +52,10 @@ LIBRARIES = {
     "llvmlite": ["plastic/engine"],
     "pandas": ["plastic/records", "plastic/analysis", "plastic/datasets/table"],
     "pyarrow": [
-        "plastic/parts", "plastic/records", "plastic/analysis", "plastic/datasets/table",
+        "plastic/parts",
+        "plastic/records",
+        "plastic/analysis",
+        "plastic/datasets/table",
     ],
     "sklearn": ["plastic/datasets", "plastic/estimators"],
     "safetensors": ["plastic/checkpoint", "plastic/interop"],
