@@ -8,7 +8,9 @@ would expect, so ``except ValueError`` keeps working.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from numbers import Integral
+from types import ModuleType
 from typing import Any
 
 
@@ -52,8 +54,53 @@ class ContractBroken(PlasticError, AssertionError):
     """A policy or a bandit does not keep a promise that every one of them makes."""
 
 
+class MissingExtra(PlasticError, ImportError):
+    """An optional library that this needs is not installed."""
+
+
 class ReadOnly(PlasticError, TypeError):
     """A face on the topology was written to; `Topology.apply` is the one way to edit."""
+
+
+def require_extra(library: str, extra: str) -> ModuleType:
+    """Import an optional library, or say in one line how to get it.
+
+    Parameters
+    ----------
+    library : str
+        What to import, as in ``torch`` or ``mlflow.tracking``.
+    extra : str
+        The extra of plastic that installs it: see ``[project.optional-dependencies]``.
+
+    Returns
+    -------
+    module
+        The library; of a dotted name, the module named.
+
+    Raises
+    ------
+    MissingExtra
+        If it is not installed.
+
+    Examples
+    --------
+    >>> require_extra("no_such_library", "torch")
+    Traceback (most recent call last):
+        ...
+    plastic.errors.MissingExtra: this needs no_such_library, which is not installed:
+    pip install "plastic[torch]"
+    """
+    try:
+        return import_module(library)
+    except ModuleNotFoundError as missing:
+        # a library that is there but lacks one of its own is its own affair
+        if missing.name is None or not f"{library}.".startswith(f"{missing.name}."):
+            raise
+        name = library.partition(".")[0]
+        raise MissingExtra(
+            f'this needs {name}, which is not installed: pip install "plastic[{extra}]"',
+            name=name,
+        ) from None
 
 
 def check_in(name: str, value: object, choices: Iterable[object]) -> None:

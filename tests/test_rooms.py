@@ -107,6 +107,8 @@ def imports(node):
     for child in ast.iter_child_nodes(node):
         if is_for_types_only(child):
             continue
+        if isinstance(child, ast.Call) and ast.unparse(child.func).endswith("require_extra"):
+            yield child.args[0].value  # an optional library, imported when this runs
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):

@@ -2,6 +2,7 @@
 
 from plastic.topology.constraints import Constraints
 from plastic.topology.convert import from_networkx
+from plastic.topology.encoding import decode, encode
 from plastic.topology.graph import TopologyGraph
 from plastic.topology.journal import Journal, replay
 from plastic.topology.structure import Kind, Structure
@@ -15,6 +16,8 @@ __all__ = [
     "Structure",
     "Topology",
     "TopologyGraph",
+    "decode",
+    "encode",
     "from_networkx",
     "replay",
 ]

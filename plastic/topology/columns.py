@@ -81,6 +81,21 @@ class Columns(Mapping[str, Values]):
         self._fresh[name] = np.full((1, *array.shape[1:]), fill, array.dtype)
         return array
 
+    def put(self, name: str, values: Values, fill: Any = 0) -> Values:
+        """Put a copy of a whole column in, whether it was there or not; return its array.
+
+        Raises
+        ------
+        InvalidParameter
+            If the number of values is not that of the column.
+        """
+        self._fresh[name] = np.full(1, fill, values.dtype)
+        return self.replace(name, values)
+
+    def fill_of(self, name: str) -> float:
+        """What newborns start with in a column."""
+        return self._fresh[name].flat[0].item()
+
     def copy(self) -> Columns:
         """The same columns in arrays of their own."""
         arrays = {name: array.copy() for name, array in self._arrays.items()}

@@ -116,6 +116,23 @@ class Topology:
         self._constraints: Constraints | None = None
         self.step = 0
 
+    @classmethod
+    def of(
+        cls,
+        state: State,
+        births: dict[str, NDArray[np.int64]],
+        blocks: Blocks | None,
+        step: int,
+    ) -> Topology:
+        """A topology of parts that are right and nobody else's: nothing is checked.
+
+        `plastic.topology.encoding` reads them from files, and checks them.
+        """
+        topology = cls.__new__(cls)
+        topology._state, topology._births, topology.blocks = state, births, blocks
+        topology._constraints, topology.step = None, step
+        return topology
+
     def __repr__(self) -> str:
         n_hidden = self.n_neurons - self.n_inputs - self.n_outputs
         return (
