@@ -50,6 +50,14 @@ class ResultsError(PlasticError, OSError):
     """A results folder cannot be written, or does not hold what was asked."""
 
 
+class InUse(ResultsError):
+    """A run's folder is held by another process."""
+
+
+class InvalidCheckpoint(PlasticError, ValueError):
+    """A checkpoint is damaged, of another format, or of another run; nothing was loaded."""
+
+
 class ContractBroken(PlasticError, AssertionError):
     """A policy or a bandit does not keep a promise that every one of them makes."""
 

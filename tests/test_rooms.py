@@ -39,6 +39,8 @@ FLOORS = {
     "plastic/training": 5,
     "plastic/checks": 6,
     "plastic/files": 0.2,
+    "plastic/locks": 0.3,
+    "plastic/states": 5,
     "plastic/parts": 5,
     "plastic/records": 6,
     "plastic/analysis": 7,
@@ -53,6 +55,7 @@ LIBRARIES = {
     "pandas": ["plastic/records", "plastic/analysis", "plastic/datasets/table"],
     "pyarrow": [
         "plastic/parts",
+        "plastic/states",
         "plastic/records",
         "plastic/analysis",
         "plastic/datasets/table",
