@@ -10,6 +10,8 @@ from plastic.engine import SGD, Adam, Network, Statistics
 from plastic.topology import Topology
 
 HIDDEN = ("sigmoid", "tanh", "relu", "identity")
+EVERY = (*HIDDEN, "threshold", "straight_through")
+"""Every activation that a hidden neuron may have."""
 PAIRS = (
     ("sigmoid", "mse"),
     ("tanh", "mse"),
@@ -31,7 +33,7 @@ def random_topology(seed, hidden="mixed", output="softmax", n_inputs=4, n_hidden
     forbids it, the first output feeds other neurons.  Edits have left gaps in the ids.
     """
     rng = np.random.default_rng(seed)
-    names = list(HIDDEN) if hidden == "mixed" else [hidden]
+    names = {"mixed": HIDDEN, "every": EVERY}.get(hidden, [hidden])
     codes = [ACTIVATIONS[name].code for name in rng.choice(names, n_hidden + 1)]
     topology = Topology(n_inputs, 3, output)
     topology.apply(AddNeurons(len(codes), codes, keep_stranded=True))

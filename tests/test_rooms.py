@@ -43,6 +43,7 @@ FLOORS = {
     "plastic/states": 5,
     "plastic/parts": 5,
     "plastic/records": 6,
+    "plastic/interop": 6,
     "plastic/analysis": 7,
     "experiments": 8,
 }
