@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from plastic.engine import (
     gradients,
     kernels,
     rows,
+    sharing,
     simd,
     small,
     small_passes,
@@ -66,8 +64,8 @@ MOST_KEPT = 4
 """Batch sizes whose working memory is kept at a time."""
 
 share_stamp(
-    kernels, gradients, rows, spans, updates, blocks, small, small_passes, vector_math, simd,
-    strongest, activations, losses,
+    kernels, gradients, rows, sharing, spans, updates, blocks, small, small_passes,
+    vector_math, simd, strongest, activations, losses,
 )  # fmt: skip
 
 
@@ -188,58 +186,11 @@ class FastEngine:
             lanes = NARROW if batch <= len(NARROW) else WIDE
             done = small.learn(*self._plan_small(batch, len(lanes)), *given, lanes)
         else:
-            learn: Any = kernels.learn if self._threads == 1 else self._learn_threaded
+            learn: Any = kernels.learn
+            if self._threads > 1:
+                learn = partial(sharing.learn, self._threads)
             done = learn(*self._plan(batch), *given)
         return losses[: done + 1]
-
-    def _learn_threaded(
-        self,
-        graph: Graph,
-        buffers: Buffers,
-        parameters: Parameters,
-        rule: Rule,
-        watch: Watch,
-        batches: Batches,
-        rates: Array,
-        step: int,
-        loss: int,
-        limits: tuple[float, float],
-        bound: float,
-        losses: Array,
-    ) -> int:
-        """As `kernels.learn`, each pass shared by threads, which hold no lock meanwhile."""
-        n_steps, batch = batches.rows.shape
-        into = np.array(_balanced(graph.indptr, self._threads))
-        one_group = kernels.is_group(len(buffers.losses))
-        starts = np.empty((self._threads, len(graph.kinds)), np.int32)
-        updates.fill_exchange(graph, buffers.exchange, parameters.weights, into, starts)
-        tiles = list(pairwise(_even(len(buffers.losses), self._threads)))
-        ways_out = np.diff(graph.out_indptr)[graph.out_order]
-        out_of = list(pairwise(_balanced(np.append(0, ways_out.cumsum()), self._threads)))
-        begun = [
-            (own, *ends) for own, ends in zip(starts, pairwise(into.tolist()), strict=True)
-        ]
-        with ThreadPoolExecutor(self._threads) as pool:
-
-            def share(kernel: Callable[..., None], parts: list[Any], *given: Any) -> None:
-                for job in [pool.submit(kernel, *given, *part) for part in parts]:
-                    job.result()
-
-            for k in range(n_steps):
-                share(
-                    kernels.pass_tiles, tiles, graph, buffers, parameters,
-                    batches.X, batches.Y, batches.rows[k], loss, limits, False,
-                )  # fmt: skip
-                losses[k] = kernels.mean_loss(buffers.losses, batch)
-                if not losses[k] <= bound:
-                    return k
-                share(kernels.pass_gradients, out_of, graph, buffers, one_group)
-                watching = watch.every > 0 and (step + k + 1) % watch.every == 0
-                share(
-                    updates.update_rows, begun, graph, buffers, parameters,
-                    rule, watch, watching, rates[k], batch, one_group,
-                )  # fmt: skip
-        return n_steps
 
     def _pass(self, X: Array, Y: Array) -> tuple[Graph, Buffers]:
         graph, buffers = self._plan(len(X))
@@ -362,13 +313,3 @@ def _locked(array: Array, dtype: DTypeLike) -> Array:
 @lru_cache(maxsize=8)
 def _all_rows(n: int) -> Array:
     return _locked(np.arange(n), np.int64)
-
-
-def _even(n: int, parts: int) -> list[int]:
-    return [n * part // parts for part in range(parts + 1)]
-
-
-def _balanced(indptr: Array, parts: int) -> list[int]:
-    """Bounds of ranges of rows with about the same number of connections each."""
-    inner = np.searchsorted(indptr, _even(int(indptr[-1]), parts)[1:-1])
-    return [0, *np.minimum(inner, len(indptr) - 1).tolist(), len(indptr) - 1]

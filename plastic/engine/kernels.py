@@ -45,9 +45,9 @@ Three passes make a step:
 2. per neuron: gradients of the connections out of it, unless pass 1 brought them along;
 3. per row: update, and new weights by source (`updates`).
 
-Each works on ranges, so threads can share them; several threads always take pass 2 by itself.
-A sum is formed in one fixed order whichever way it is computed, so the result is the same bit
-for bit at any number of threads.
+Each works on ranges of rows, so threads can share them, level by level (`sharing`).  A sum is
+formed in one fixed order whichever way it is computed, so the result is the same bit for bit
+at any number of threads.
 
 numba caches functions of a module only when they are not closures; so everything a kernel
 needs comes in as an argument, grouped into the named tuples of `plastic.engine.layout`.  It
@@ -109,8 +109,11 @@ def squash(values, code):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def softmax_tile(outputs, tile, slots):
-    """Softmax over the output neurons, in place."""
+def softmax_tile(graph, outputs, tile):
+    """Softmax over the output neurons, in place, if that is what they do."""
+    slots = graph.outputs
+    if graph.activations[slots[0]] != SOFTMAX:
+        return
     nothing = simd.splat_partial(outputs.dtype.type(0))
     base = tile * outputs.shape[1] * LANES
     for lane in range(base, base + LANES, PARTIAL):
@@ -123,10 +126,23 @@ def forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero):
     tiles = range(tile, tile + simd.n_tiles(zero))
     for t in tiles:
         load_tile(outputs, t, graph.inputs, X, rows)
+    begin = graph.spans[0, 1]  # 0, but no literal, as in `learn`
+    forward_places(graph, outputs, weights, biases, tile, zero, begin, len(graph.order))
+    for t in tiles:
+        softmax_tile(graph, outputs, t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward_places(graph, outputs, weights, biases, tile, zero, begin, end):
+    """Outputs of the neurons at places ``begin .. end-1`` of the order, before any softmax."""
+    tiles = range(tile, tile + simd.n_tiles(zero))
     stride = outputs.shape[1] * LANES
     base = tile * stride
     for span in range(len(graph.spans)):
         kind, first, last = graph.spans[span, 0], graph.spans[span, 1], graph.spans[span, 2]
+        first, last = max(first, begin), min(last, end)
+        if first >= last:
+            continue
         if kind == BANDED:
             low, high = graph.spans[span, 3], graph.spans[span, 4]
             banded_rows(graph, outputs, weights, biases, first, last, low, high, tile, zero)
@@ -155,9 +171,6 @@ def forward_tiles(graph, outputs, weights, biases, X, rows, tile, zero):
             if code in (SIGMOID, TANH):
                 for t in tiles:
                     squash(outputs[t, slot], code)
-    if graph.activations[graph.outputs[0]] == SOFTMAX:
-        for t in tiles:
-            softmax_tile(outputs, t, graph.outputs)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -233,14 +246,24 @@ def backward_tiles(graph, buffers, tile, zero, with_gradients):
 
     And gradients, if they are wanted; then the tiles must be all that there are.
     """
+    n_learned, last = len(graph.order), len(graph.out_order)
+    begin = graph.spans[0, 1]  # as in `forward_tiles`
+    backward_places(graph, buffers, tile, zero, with_gradients, begin, n_learned)
+    if with_gradients:
+        gradients_of_tiles(graph, buffers, tile, zero, with_gradients, n_learned, last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_places(graph, buffers, tile, zero, with_gradients, begin, end):
+    """The same of the neurons at places ``begin .. end-1`` of ``out_order``, none an input."""
     outputs, deltas, exchange = buffers.outputs, buffers.deltas, buffers.exchange
     stride = outputs.shape[1] * LANES
-    base, n_learned = tile * stride, len(graph.order)
+    base = tile * stride
     for span in range(len(graph.out_spans)):
-        kind, first = graph.out_spans[span, 0], graph.out_spans[span, 1]
-        last = graph.out_spans[span, 2]
-        if first == n_learned:
-            break
+        kind, first = graph.out_spans[span, 0], max(graph.out_spans[span, 1], begin)
+        last = min(graph.out_spans[span, 2], end)
+        if first >= last:
+            continue
         if kind == FULL:
             pair = blocks.at_most_pair(zero)
             for t in range(tile, tile + simd.n_tiles(zero), simd.n_tiles(pair)):
@@ -269,9 +292,6 @@ def backward_tiles(graph, buffers, tile, zero, with_gradients):
             put_delta(graph, deltas, slot, at, stride, x, y)
         if kind == FULL and with_gradients:
             gradients_of_tiles(graph, buffers, tile, zero, with_gradients, first, last)
-    if with_gradients:
-        last = len(graph.out_order)
-        gradients_of_tiles(graph, buffers, tile, zero, with_gradients, n_learned, last)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
