@@ -44,6 +44,8 @@ FLOORS = {
     "plastic/parts": 5,
     "plastic/records": 6,
     "plastic/interop": 6,
+    "plastic/doctor": 7,
+    "plastic/__main__": 8,
     "plastic/analysis": 7,
     "experiments": 8,
 }
