@@ -12,6 +12,7 @@ from plastic.edits import PruneNeurons
 from plastic.engine import Network
 from plastic.errors import InvalidParameter
 from plastic.policies import Branch, Outcome, PairedTrials, Proposal
+from plastic.policies.merging import mergers
 from plastic.policies.neurons import members, neuron_saliency
 from plastic.policies.paired_trials import arm_names
 from plastic.topology import Kind
@@ -122,6 +123,10 @@ def test_arms_do_what_their_names_say(shape):
         slots, worth = members(structure, group), neuron_saliency(view)
         lowest = slots[np.argsort(worth[slots])][: round(0.15 * held)]
         assert set(structure.neuron_ids[lowest].tolist()) <= set(pruned.ids.tolist())
+        (merged,) = edits_of(by_arm[f"merge:{group}"][0], "prune_neuron")
+        chosen = mergers(view, group, round(0.15 * held), 40, rng_of())
+        gone = structure.neuron_ids[[merger.gone for merger in chosen]]
+        assert set(gone.tolist()) <= set(merged.ids.tolist())
     sizes = [len(block.positions) for block in view.blocks]
     (grown,) = edits_of(by_arm["connect"][0], "connect")
     assert len(grown) == sum(int(np.ceil(0.2 * size)) for size in sizes)
@@ -155,10 +160,11 @@ def test_disconnecting_takes_neurons_without_a_way_along():
 
 def test_the_young_are_not_pruned():
     network = learned("layers")
+    taking_away = {f"{kind}:{group}" for kind in ("prune", "merge") for group in (1, 2)}
     network.topology.step = 39
-    assert not {"prune:1", "prune:2"} & set(proposals(view_of(network)))
+    assert not taking_away & set(proposals(view_of(network)))
     network.topology.step = 40
-    assert {"prune:1", "prune:2"} <= set(proposals(view_of(network)))
+    assert taking_away <= set(proposals(view_of(network)))
 
 
 def test_an_arm_that_can_do_nothing_gives_way_to_the_next():
@@ -190,8 +196,9 @@ def test_the_controls_pull_as_they_should():
         by_arm = proposals(view, policy, n=400)
         counts[sampling] = {name: len(pulled) for name, pulled in by_arm.items()}
     assert counts["mean"] == {"split:1": 400}
-    # of the arms that can do something, all are equally likely; prune cannot, so young are they
-    assert set(counts["uniform"]) == set(arm_names([1, 2])) - {"prune:1", "prune:2"}
+    # of the arms that can do something, all are equally likely; who is so young cannot go
+    too_young = {f"{kind}:{group}" for kind in ("prune", "merge") for group in (1, 2)}
+    assert set(counts["uniform"]) == set(arm_names([1, 2])) - too_young
     assert max(counts["uniform"].values()) < 110
     assert 400 > counts["thompson"]["split:1"] > counts["thompson"]["disconnect"] > 0
 

@@ -302,16 +302,26 @@ def prune_edits(
     doomed = np.zeros(structure.n_neurons, bool)
     doomed[slots] = True
     swept = sweep(structure, doomed, np.ones(structure.n_connections, bool))
-    groups = np.unique(structure.groups[swept])
-    if all((~swept[members(structure, group)]).any() for group in groups.tolist()):
-        doomed = swept
+    doomed = keeping_groups(structure, doomed, swept)
     scores = None if worth is None else worth[doomed]
     pruned = structure.neuron_ids[doomed]
     return [PruneNeurons(pruned, keep_stranded=True, reason=reason, scores=scores)]
 
 
+def keeping_groups(
+    structure: Structure, doomed: NDArray[np.bool_], swept: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Those that were swept along, too, unless that would empty a group."""
+    groups = np.unique(structure.groups[swept]).tolist()
+    emptied = any(swept[members(structure, group)].all() for group in groups)
+    return doomed if emptied else swept
+
+
 def sweep(
-    structure: Structure, doomed: NDArray[np.bool_], kept: NDArray[np.bool_]
+    structure: Structure,
+    doomed: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
+    sources: Slots | None = None,
 ) -> NDArray[np.bool_]:
     """The neurons that go, and the hidden ones that this leaves without a way in or out.
 
@@ -322,13 +332,16 @@ def sweep(
         Those to be pruned.
     kept : bool array, shape (n_connections,)
         The connections that stay.
+    sources : int array, shape (n_connections,), optional
+        Where they will lead from, if not from where they do now.
     """
     n, hidden = structure.n_neurons, structure.kinds == Kind.HIDDEN
+    sources = structure.sources if sources is None else sources
     gone = doomed
     while True:
-        live = kept & ~gone[structure.sources] & ~gone[structure.targets]
+        live = kept & ~gone[sources] & ~gone[structure.targets]
         ways_in = np.bincount(structure.targets[live], minlength=n)
-        ways_out = np.bincount(structure.sources[live], minlength=n)
+        ways_out = np.bincount(sources[live], minlength=n)
         more = hidden & ~gone & ((ways_in == 0) | (ways_out == 0))
         if not more.any():
             return gone

@@ -18,6 +18,7 @@ from plastic.policies.base import Branch, Outcome, Policy, Proposal
 from plastic.policies.births import GradMaxBirth, SplitBirth
 from plastic.policies.growth import GradientGrowth
 from plastic.policies.memory import State, take
+from plastic.policies.merging import merge_edits, mergers
 from plastic.policies.neurons import (
     Array,
     Purse,
@@ -34,7 +35,7 @@ from plastic.policies.parts import UpdateSchedule, highest, lowest
 from plastic.signals import NetworkView
 
 NOTHING = "nothing"
-OF_GROUPS = ("add", "split", "prune")
+OF_GROUPS = ("add", "split", "prune", "merge")
 OF_CONNECTIONS = ("connect", "disconnect")
 
 
@@ -64,8 +65,9 @@ class PairedTrials(Policy):
         \lambda_t = \lambda \, \mathrm{clip}\Big(\frac{t/T - 1/4}{1/4}, 0, 1\Big)
 
     where `E` is the number of connections.  The arms are to do ``nothing``; for each group of
-    hidden neurons to ``add`` some (as GradMax), to ``split`` some (as Net2Net) or to ``prune``
-    those of least saliency; to ``connect`` by gradient, and to ``disconnect`` small weights.
+    hidden neurons to ``add`` some (as GradMax), to ``split`` some (as Net2Net), to ``prune``
+    those of least saliency or to ``merge`` those whose outputs are all but multiples of each
+    other's; to ``connect`` by gradient, and to ``disconnect`` small weights.
     Each has the Gaussian posterior :math:`N(S / (n + 1), \sigma^2 / (n + 1))` of its discounted
     rewards, :math:`\mathrm{clip}(J_{nothing} - J_{arm}, \pm 0.2)`; :math:`\sigma^2` is the mean
     square of all rewards so far.  Both branches of a trial learn from the same mini-batches,
@@ -91,7 +93,7 @@ class PairedTrials(Policy):
         What is left of old rewards at each new one, in [0, 1].
     most : int
         No group grows beyond so many neurons.
-    add, split, prune, connect, disconnect : float
+    add, split, prune, merge, connect, disconnect : float
         Shares of the neurons of a group, or of the connections of each block, that one pull
         adds or takes away; `add` is bounded by what `GradMaxBirth` can find.
 
@@ -111,6 +113,7 @@ class PairedTrials(Policy):
     add: float = 0.3
     split: float = 0.3
     prune: float = 0.15
+    merge: float = 0.15
     connect: float = 0.2
     disconnect: float = 0.15
     _density: float = field(default=1.0, init=False, repr=False)
@@ -221,6 +224,10 @@ class PairedTrials(Policy):
             slots = weakest(view, int(group), count, worth, self.every, rng)
             edits = prune_edits(view, slots, "trial of prune", worth)
             return edits if self._affords(view, edits) else []
+        if kind == "merge":
+            merged = mergers(view, int(group), min(count, held - 1), self.every, rng)
+            edits = merge_edits(view, merged, "trial of merge")
+            return edits if self._affords(view, edits) else []
         birth = GradMaxBirth() if kind == "add" else SplitBirth()
         count, purse = min(count, self.most - held), Purse.of(view, self._density)
         births = birth(view, int(group), max(count, 0), purse, rng)
@@ -265,9 +272,11 @@ class PairedTrials(Policy):
     def _affords(self, view: NetworkView, edits: Sequence[Edit]) -> bool:
         """Whether those who stay are not too many for the room that the pruned ones leave."""
         structure, n_possible = view.structure, view.n_possible
-        kept = np.ones(structure.n_connections, bool)
+        kept, n_grown = np.ones(structure.n_connections, bool), 0
         for edit in edits:
-            if isinstance(edit, PruneNeurons):
+            if isinstance(edit, Connect):
+                n_grown += len(edit)
+            elif isinstance(edit, PruneNeurons):
                 slots = structure.slots_of(edit.ids)
                 kept &= ~np.isin(structure.sources, slots) & ~np.isin(structure.targets, slots)
                 groups = structure.groups[slots].tolist()
@@ -275,7 +284,8 @@ class PairedTrials(Policy):
             elif isinstance(edit, Disconnect):
                 kept[structure.positions_of(edit.ids)] = False
         n_possible = max(n_possible, self._first_possible)
-        return Purse(self._density, n_possible, int(kept.sum()), len(view.blocks)).holds
+        held = int(kept.sum()) + n_grown
+        return Purse(self._density, n_possible, held, len(view.blocks)).holds
 
     def state(self) -> State:
         """The density asked for, and what is remembered of every arm, in the order of names."""
@@ -316,7 +326,7 @@ def arm_names(groups: list[int]) -> list[str]:
     Examples
     --------
     >>> arm_names([1])
-    ['nothing', 'add:1', 'split:1', 'prune:1', 'connect', 'disconnect']
+    ['nothing', 'add:1', 'split:1', 'prune:1', 'merge:1', 'connect', 'disconnect']
     """
     of_groups = [f"{kind}:{group}" for group in groups for kind in OF_GROUPS]
     return [NOTHING, *of_groups, *OF_CONNECTIONS]
