@@ -18,20 +18,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from plastic.interop.graphs import load_graph, save_graph
+    from plastic.interop.neat import from_neat
+    from plastic.interop.onnx import save_onnx, to_onnx
     from plastic.interop.safetensors import load_network, save_network
     from plastic.interop.torch import from_torch, to_torch
 
 __all__ = [
+    "from_neat",
     "from_torch",
+    "load_graph",
     "load_network",
+    "save_graph",
     "save_network",
+    "save_onnx",
+    "to_onnx",
     "to_torch",
 ]
 
 _HOMES = {
+    "from_neat": "neat",
     "from_torch": "torch",
+    "load_graph": "graphs",
     "load_network": "safetensors",
+    "save_graph": "graphs",
     "save_network": "safetensors",
+    "save_onnx": "onnx",
+    "to_onnx": "onnx",
     "to_torch": "torch",
 }
 

@@ -22,6 +22,7 @@ def from_networkx(
     *,
     inputs: Iterable[Hashable] | None = None,
     outputs: Iterable[Hashable] | None = None,
+    keep_stranded: bool = False,
 ) -> Topology:
     """Make a topology of a directed acyclic graph.
 
@@ -37,6 +38,8 @@ def from_networkx(
     inputs, outputs : iterable of nodes, optional
         By default the nodes of attribute ``kind`` "input" or "output"; where no node has it,
         those that nothing leads into, and those that nothing leads out of.
+    keep_stranded : bool
+        Whether hidden nodes may lack a way in or out.
 
     Returns
     -------
@@ -60,7 +63,8 @@ def from_networkx(
     ends = _ends(graph, "input", inputs), _ends(graph, "output", outputs)
     _check_ends(graph, *ends)
     hidden = [node for node in graph if node not in {*ends[0], *ends[1]}]
-    _check_hidden(graph, hidden)
+    if not keep_stranded:
+        _check_hidden(graph, hidden)
     nodes = [*ends[0], *ends[1], *hidden]
     ids = _ids_of(nodes)
     n_ends = len(nodes) - len(hidden)
@@ -77,6 +81,7 @@ def from_networkx(
         [get_activation(graph.nodes[n].get("activation", "sigmoid")).code for n in hidden],
         [int(graph.nodes[node].get("group", 1)) for node in hidden],
         ids=np.array([ids[node] for node in hidden], np.int64),
+        keep_stranded=keep_stranded,
     )
     sources, targets = ([ids[edge[side]] for edge in graph.edges] for side in (0, 1))
     connections = Connect(sources, targets, ids=_edge_ids(graph), columns=columns)
