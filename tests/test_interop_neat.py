@@ -72,7 +72,7 @@ enabled_rate_to_false_add = 0.0
 {FLOATS}
 
 [DefaultSpeciesSet]
-compatibility_threshold = 3.0
+compatibility_threshold = 6.0
 
 [DefaultStagnation]
 species_fitness_func = max
@@ -82,7 +82,7 @@ species_elitism = 2
 [DefaultReproduction]
 elitism = 2
 survival_threshold = 0.2
-min_species_size = 2
+min_species_size = 1
 """
 
 
