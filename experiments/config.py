@@ -168,8 +168,8 @@ def check_config(config: Any) -> None:
             raise InvalidParameter(f"{name} must not be empty")
 
 
-def unknown_key(key: str, known: Sequence[str]) -> str:
-    """The message for a key that does not exist, naming those that do.
+def unknown_key(key: str, known: Sequence[str], what: str = "key") -> str:
+    """The message for a key, or another kind of name, that does not exist.
 
     Examples
     --------
@@ -178,7 +178,8 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     """
     near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f"there is no key {key!r}{hint}; keys are {', '.join(known)}"
+    plural = f"{what[:-1]}ies" if what == "study" else f"{what}s"
+    return f"there is no {what} {key!r}{hint}; {plural} are {', '.join(known)}"
 
 
 def explain(error: Exception) -> str:
