@@ -1,6 +1,6 @@
 """A whole study, from its sweeps to its tables: ``python -m experiments.study growth``.
 
-A study is a file in conf/study/: a list of command lines of the other programs, in the order
+A study is a file in conf/studies/: a list of command lines of the other programs, in the order
 in which they are to be run.
 """
 
@@ -34,7 +34,7 @@ RESULTS = "RESULTS"
 
 def studies() -> list[str]:
     """Names of the studies there are."""
-    return sorted(path.stem for path in (config_folder() / "study").glob("*.yaml"))
+    return sorted(path.stem for path in (config_folder() / "studies").glob("*.yaml"))
 
 
 def commands_of(
@@ -45,7 +45,7 @@ def commands_of(
     Parameters
     ----------
     study : str
-        A file in conf/study/.
+        A file in conf/studies/.
     overrides : sequence of str
         Added to every sweep, as ``key=value``.
     results : str
@@ -63,7 +63,7 @@ def commands_of(
     """
     if study not in (known := studies()):
         raise InvalidParameter(unknown_key(study, known, "study"))
-    path = config_folder() / "study" / f"{study}.yaml"
+    path = config_folder() / "studies" / f"{study}.yaml"
     try:
         plain: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
         lines = [shlex.split(line) for line in plain["commands"]]
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="plastic-study",
-        description="Run all sweeps of a study in conf/study/, then write its tables.",
+        description="Run all sweeps of a study in conf/studies/, then write its tables.",
         epilog="What results/reference holds was made by these.",
     )
     parser.add_argument("study", help=f"one of {', '.join(studies())}")

@@ -15,7 +15,9 @@ from hydra import compose, initialize_config_dir
 from experiments.choices import build
 from experiments.config import config_folder
 from plastic.checks import check_policy
-from plastic.checks.policies import PROMISES, SETTINGS, Case
+from plastic.checks.cases import SETTINGS, Case
+from plastic.checks.limits import refusals, run_within_limits
+from plastic.checks.policies import PROMISES
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons
 from plastic.engine import Network
 from plastic.errors import ContractBroken, InvalidParameter, PlasticError
@@ -42,6 +44,15 @@ def test_every_policy_of_the_configuration_keeps_the_contract(choice):
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = compose("config", overrides=[f"policy={choice}"])
     check_policy(lambda: build(config, "policy"))
+
+
+@pytest.mark.parametrize("choice", ROSTER)
+def test_no_policy_of_the_configuration_is_refused_for_a_limit(choice):
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = compose("config", overrides=[f"policy={choice}"])
+    for setting in SETTINGS:
+        case = Case(lambda: build(config, "policy"), setting, 100, 1, accepted=True)
+        assert refusals(run_within_limits(case)) == []
 
 
 def test_there_is_a_roster():
@@ -150,6 +161,24 @@ class Doubles(Swap):
         structure = view.structure
         ends = structure.neuron_ids[[structure.sources[0], structure.targets[0]]]
         return Proposal([Connect(ends[:1], ends[1:], reason="more")])
+
+
+class Uproots(Swap):
+    """Swaps the very first connection, protected or not."""
+
+    def propose(self, view, rng):
+        out, grown = super().propose(view, rng).edits
+        first = view.structure.connection_ids[: len(out)]
+        return Proposal([Disconnect(first, keep_stranded=True, reason="out"), grown])
+
+
+class GivesUp(Swap):
+    """Does nothing once there are constraints."""
+
+    def propose(self, view, rng):
+        if view.constraints.max_hidden is not None:
+            return Proposal()
+        return super().propose(view, rng)
 
 
 class Silent(Swap):
@@ -290,6 +319,8 @@ BREACHES = [
     ),
     Breach(PrunesAnInput, "keeps inputs and outputs", "layers", "prune neuron 0 at step 40"),
     Breach(Doubles, "proposes what the topology accepts", "layers", "already exists"),
+    Breach(Uproots, "works within constraints", "layers", "without; at step 40, connection"),
+    Breach(GivesUp, "works within constraints", "layers", "none of its proposals is accepted"),
     Breach(Silent, "gives a reason for every edit", "layers", "an edit at step 40 has none"),
     Breach(
         PullsAreMissing, "writes well-formed rows of arms", "layers", "needs column 'pulls'"

@@ -143,7 +143,7 @@ def test_whatever_is_afforded_stays_within_the_density(shape, density, seed):
             if n_in:
                 parts = ways.sources[:n_in], ways.targets[:n_out], np.ones(n_in), np.ones(n_out)
                 born.append(Newborn(ways, *parts))
-                purse.pay(ways, n_in + n_out)
+                purse.pay(ways, *parts[:2])
         network.apply(*birth_edits(view, [Births(born)], "test"))
         topology = network.topology
         # between two that are born at once there is room, too, which the purse leaves out

@@ -53,12 +53,13 @@ class RandomBirth:
         """Neurons that are connected to whatever chance picks."""
         births = Births()
         for _ in range(count):
-            ways = ways_of(view, group, rng)
+            ways = purse.open(ways_of(view, group, rng))
             n_in, n_out = purse.afford(ways)
             if not n_in:
                 break
-            births.newborns.append(random_newborn(ways, n_in, n_out, rng))
-            purse.pay(ways, n_in + n_out)
+            newborn = random_newborn(ways, n_in, n_out, rng)
+            births.newborns.append(newborn)
+            purse.pay(ways, newborn.sources, newborn.targets)
         return births
 
 
@@ -107,17 +108,19 @@ class SplitBirth:
         chosen: list[tuple[int, Ways, Slots]] = []
         for _ in range(count):
             ways = ways_of(view, group, rng)
-            left = purse.left_with(len(ways))
             ranked = slots[highest(worth[slots] / (copies[slots] + 1), len(slots), rng)]
-            fit = ((parent, _handed_on(view, parent, left, rng)) for parent in ranked.tolist())
+            fit = (
+                (parent, _handed_on(view, parent, purse, len(ways), rng))
+                for parent in ranked.tolist()
+            )
             parent, out = next((pair for pair in fit if len(pair[1])), (-1, slots[:0]))
             if not len(out):
                 break
             copies[parent] += 1
             sharers[out] += 1
             chosen.append((parent, ways, out))
-            n_in = structure.indptr[parent + 1] - structure.indptr[parent]
-            purse.pay(ways, int(n_in) + len(out))
+            held = slice(structure.indptr[parent], structure.indptr[parent + 1])
+            purse.pay(ways, structure.sources[held], structure.targets[out])
         parts = 1 / sharers
         newborns = [
             self._copy(view, parent, ways, out, parts, float(worth[parent]), rng)
@@ -150,13 +153,23 @@ class SplitBirth:
         )
 
 
-def _handed_on(view: NetworkView, parent: int, left: int, rng: Generator) -> Slots:
-    """Positions of the ways out that a copy takes over; none if so few may be added."""
-    structure = view.structure
-    indptr, out = structure.indptr, structure.out
+def _handed_on(
+    view: NetworkView, parent: int, purse: Purse, room: int, rng: Generator
+) -> Slots:
+    """Positions of the ways out that a copy takes over; none if so few may be added.
+
+    A copy has all that its parent is fed by, so all of that must have room for it, too.
+    """
+    structure, out = view.structure, view.structure.out
+    held = structure.sources[structure.indptr[parent] : structure.indptr[parent + 1]]
+    if not len(held) or purse.room.neurons < 1 or not purse.room.leading(held).all():
+        return np.zeros(0, np.int64)
     positions = out.positions[out.indptr[parent] : out.indptr[parent + 1]]
-    n_in = int(indptr[parent + 1] - indptr[parent])
-    count = min(len(positions), left - n_in) if n_in else 0
+    able = purse.room.following(structure.targets[positions])
+    protected = view.constraints.protected_connections
+    able &= ~np.isin(structure.connection_ids[positions], protected)
+    positions = positions[able]
+    count = min(len(positions), purse.left_with(room) - len(held))
     taken = highest(np.abs(view.weights[positions]), max(count, 0), rng)
     return np.sort(positions[taken])
 
@@ -207,7 +220,7 @@ class GradMaxBirth:
         self, view: NetworkView, group: int, count: int, purse: Purse, rng: Generator
     ) -> Births:
         """Neurons whose gradients begin as large as can be."""
-        births, ways = Births(), ways_of(view, group, rng)
+        births, ways = Births(), purse.open(ways_of(view, group, rng))
         activation = BY_CODE[ways.activation]
         if self.zero == "incoming" and activation not in (tanh, identity):
             raise InvalidParameter(
@@ -218,13 +231,16 @@ class GradMaxBirth:
             return births
         into, out_of = _singular_vectors(view, ways, rng)
         for vector_in, vector_out in zip(into[:count], out_of[:count], strict=True):
-            n_in, n_out = purse.afford(ways)
+            left = purse.open(ways)
+            n_in, n_out = purse.afford(left)
             if not n_in:
                 break
-            births.newborns.append(
-                self._newborn(view, ways, vector_in, vector_out, n_in, n_out, rng)
-            )
-            purse.pay(ways, n_in + n_out)
+            able_in = np.isin(ways.sources, left.sources)
+            able_out = np.isin(ways.targets, left.targets)
+            parts = vector_in[able_in], vector_out[able_out]
+            newborn = self._newborn(view, left, *parts, n_in, n_out, rng)
+            births.newborns.append(newborn)
+            purse.pay(left, newborn.sources, newborn.targets)
         return births
 
     def _newborn(

@@ -71,12 +71,13 @@ class CascadeBirth:
         """Neurons that vary with the error, one after the other from pools of their own."""
         births = Births()
         for _ in range(count):
-            ways = ways_of(view, group, rng, last=True)
+            ways = purse.open(ways_of(view, group, rng, last=True))
             n_in, n_out = purse.afford(ways)
             if not n_in:
                 break
-            births.newborns.append(self._best(view, ways, n_in, n_out, rng))
-            purse.pay(ways, n_in + n_out)
+            newborn = self._best(view, ways, n_in, n_out, rng)
+            births.newborns.append(newborn)
+            purse.pay(ways, newborn.sources, newborn.targets)
         return births
 
     def _best(

@@ -124,6 +124,8 @@ class Homeostasis(Policy):
         structure = view.structure
         elements = self._grow(view)
         gone = surplus(view, elements, rng)
+        may_go = [block.positions for block in view.blocks]
+        gone = gone[np.isin(gone, np.concatenate([*may_go, gone[:0]]))]
         held = structure.targets, structure.sources
         kept = np.ones(structure.n_connections, bool)
         kept[gone] = False
@@ -134,6 +136,8 @@ class Homeostasis(Policy):
         purse = Purse.of(view, self._density)
         room = purse.left + len(gone)
         sources, targets = pair_up(view, free[0], free[1], room, rng)
+        fits = view.fitting(sources, targets, gone)
+        sources, targets = sources[fits], targets[fits]
         ids = structure.neuron_ids
         edits = [
             Disconnect(structure.connection_ids[gone], keep_stranded=True, reason="surplus"),

@@ -217,4 +217,4 @@ def _doomed(view: NetworkView, chosen: list[Merger]) -> NDArray[np.bool_]:
         doomed[merger.gone] = True
         sources[_out(structure, merger.gone)] = merger.heir
     swept = sweep(structure, doomed, np.ones(structure.n_connections, bool), sources)
-    return keeping_groups(structure, doomed, swept)
+    return keeping_groups(view, doomed, swept)

@@ -110,7 +110,7 @@ class NeuronTurnover(Policy):
             self._saved[group] = self._saved.get(group, 0.0) + self.rate * mature * self.every
             due = int(self._saved[group])
             for slot in weakest(view, group, due, worth, self.maturity, rng).tolist():
-                left = replace(purse)
+                left = purse.copy()
                 newborn = successor(view, slot, left, rng)
                 if newborn is None:
                     continue
@@ -176,10 +176,11 @@ def successor(view: NetworkView, slot: int, purse: Purse, rng: Generator) -> New
         weights = rng.standard_normal(len(sources)) * np.sqrt(ways.gain / len(sources))
         return Newborn(ways, sources, targets, weights, np.zeros(len(targets)))
     others = (side[side != slot] for side in (ways.sources, ways.targets))
-    ways = Ways(ways.group, ways.activation, *others)
-    purse.give_back(room_of(view, ways.group), len(sources) + len(targets))
+    purse.give_back(room_of(view, ways.group), sources, targets)
+    ways = purse.open(Ways(ways.group, ways.activation, *others))
     n_in, n_out = purse.afford(ways)
     if not n_in:
         return None
-    purse.pay(ways, n_in + n_out)
-    return random_newborn(ways, n_in, n_out, rng)
+    newborn = random_newborn(ways, n_in, n_out, rng)
+    purse.pay(ways, newborn.sources, newborn.targets)
+    return newborn

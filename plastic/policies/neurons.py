@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from plastic.activations import relu
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
+from plastic.policies.headroom import Headroom
 from plastic.policies.parts import lowest
 from plastic.signals import NetworkView
 from plastic.topology import Kind, Structure
@@ -103,17 +104,21 @@ class Purse:
     n_connections : int
     slack : int
         What rounding block by block may have added.
+    room : Headroom
+        What constraints leave, beside the density; by default there are none.
     """
 
     density: float
     n_possible: int
     n_connections: int
     slack: int
+    room: Headroom = field(default_factory=Headroom)
 
     @classmethod
     def of(cls, view: NetworkView, density: float) -> Purse:
         """The purse of a network as it is."""
-        return cls(density, view.n_possible, view.structure.n_connections, len(view.blocks))
+        held, slack = view.structure.n_connections, len(view.blocks)
+        return cls(density, view.n_possible, held, slack, Headroom.of(view))
 
     @property
     def holds(self) -> bool:
@@ -129,26 +134,40 @@ class Purse:
     def left_with(self, room: int) -> int:
         """Connections that may be added once there is room for so many more."""
         allowed = round(self.density * (self.n_possible + room)) + self.slack
-        return max(allowed - self.n_connections, 0)
+        return max(int(min(allowed - self.n_connections, self.room.connections)), 0)
+
+    def open(self, ways: Ways) -> Ways:
+        """Those of the ways that the fan limits have room for."""
+        into, out_of = self.room.leading(ways.sources), self.room.following(ways.targets)
+        if into.all() and out_of.all():
+            return ways
+        return replace(ways, sources=ways.sources[into], targets=ways.targets[out_of])
 
     def afford(self, ways: Ways) -> tuple[int, int]:
         """Connections into and out of one more neuron; (0, 0) if there are not enough."""
         left = self.left_with(len(ways))
-        if left < 2 or not len(ways.sources) or not len(ways.targets):
+        none_left = left < 2 or self.room.neurons < 1
+        if none_left or not len(ways.sources) or not len(ways.targets):
             return 0, 0
         shares = [max(1, round(self.density * len(s))) for s in (ways.sources, ways.targets)]
-        n_in = min(shares[0], left - 1)
-        return n_in, min(shares[1], left - n_in)
+        n_in = int(min(shares[0], left - 1, self.room.fan_in))
+        return n_in, int(min(shares[1], left - n_in, self.room.fan_out))
 
-    def give_back(self, room: int, n_connections: int) -> None:
-        """Take note of a neuron that is to go: the room it had, and its connections."""
+    def give_back(self, room: int, sources: Slots, targets: Slots) -> None:
+        """Take note of a neuron that is to go: the room it had, what fed it, what it fed."""
         self.n_possible -= room
-        self.n_connections -= n_connections
+        self.n_connections -= len(sources) + len(targets)
+        self.room.take(sources, targets, -1)
 
-    def pay(self, ways: Ways, n_connections: int) -> None:
-        """Take note of a neuron that is to be born with so many connections."""
+    def pay(self, ways: Ways, sources: Slots, targets: Slots) -> None:
+        """Take note of a neuron that is to be born with these connections."""
         self.n_possible += len(ways)
-        self.n_connections += n_connections
+        self.n_connections += len(sources) + len(targets)
+        self.room.take(sources, targets)
+
+    def copy(self) -> Purse:
+        """One that may be spent on trial."""
+        return replace(self, room=self.room.copy())
 
 
 def hidden_groups(view: NetworkView) -> list[int]:
@@ -205,6 +224,9 @@ def _sides(view: NetworkView, group: int) -> tuple[NDArray[np.bool_], NDArray[np
     if pairs is not None:
         leads &= np.isin(structure.groups, [s for s, t in pairs if t == group])
         follows &= np.isin(structure.groups, [t for s, t in pairs if s == group])
+    forbidden = view.constraints.forbidden
+    leads &= ~np.isin(structure.groups, [s for s, t in forbidden if t == group])
+    follows &= ~np.isin(structure.groups, [t for s, t in forbidden if s == group])
     return leads, follows
 
 
@@ -302,19 +324,20 @@ def prune_edits(
     doomed = np.zeros(structure.n_neurons, bool)
     doomed[slots] = True
     swept = sweep(structure, doomed, np.ones(structure.n_connections, bool))
-    doomed = keeping_groups(structure, doomed, swept)
+    doomed = keeping_groups(view, doomed, swept)
     scores = None if worth is None else worth[doomed]
     pruned = structure.neuron_ids[doomed]
     return [PruneNeurons(pruned, keep_stranded=True, reason=reason, scores=scores)]
 
 
 def keeping_groups(
-    structure: Structure, doomed: NDArray[np.bool_], swept: NDArray[np.bool_]
+    view: NetworkView, doomed: NDArray[np.bool_], swept: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Those that were swept along, too, unless that would empty a group."""
-    groups = np.unique(structure.groups[swept]).tolist()
-    emptied = any(swept[members(structure, group)].all() for group in groups)
-    return doomed if emptied else swept
+    """Those that were swept along, too, if they may go, and unless that would empty a group."""
+    structure, all_of_them = view.structure, doomed | (swept & view.prunable)
+    groups = np.unique(structure.groups[all_of_them]).tolist()
+    emptied = any(all_of_them[members(structure, group)].all() for group in groups)
+    return doomed if emptied else all_of_them
 
 
 def sweep(

@@ -247,7 +247,11 @@ class PairedTrials(Policy):
             np.concatenate([getattr(some, part) for some in grown])
             for part in ("sources", "targets", "scores")
         )
-        return [Connect(ids[sources], ids[targets], reason="trial of connect", scores=scores)]
+        fits = view.fitting(sources, targets, np.zeros(0, np.int64))
+        if not fits.any():
+            return []
+        ends, scores = (ids[sources[fits]], ids[targets[fits]]), scores[fits]
+        return [Connect(*ends, reason="trial of connect", scores=scores)]
 
     def _disconnect(self, view: NetworkView, rng: Generator) -> list[Edit]:
         """Fewer connections in each block, and no neurons that this leaves without a way."""
@@ -263,7 +267,7 @@ class PairedTrials(Policy):
         reason, kept = "trial of disconnect", np.ones(structure.n_connections, bool)
         kept[gone] = False
         none = np.zeros(structure.n_neurons, bool)
-        stranded = structure.neuron_ids[sweep(structure, none, kept)]
+        stranded = structure.neuron_ids[sweep(structure, none, kept) & view.prunable]
         ids = structure.connection_ids[gone]
         cut = Disconnect(ids, keep_stranded=True, reason=reason, scores=sizes[gone])
         swept: list[Edit] = [cut, PruneNeurons(stranded, keep_stranded=True, reason=reason)]
