@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--results", default="results", help="folder of all results (default: results)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only print the commands")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     try:
         commands = commands_of(arguments.study, arguments.overrides, arguments.results)
     except PlasticError as error:
