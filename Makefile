@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint extras bench lock wheel clean
+.PHONY: demo test test-cluster lint extras bench lock wheel clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -13,6 +13,9 @@ demo: $(READY)  ## run the main job and print its comparison
 
 test: $(READY) lint  ## lint, types, tests, doctests, examples
 	$(BIN)/python -m pytest -q
+
+test-cluster: $(READY)  ## what needs Ray: forty jobs, and a cluster of two nodes on this machine (make extras first)
+	$(BIN)/python -m pytest -q -m cluster
 
 lint: $(READY)
 	$(BIN)/ruff check .

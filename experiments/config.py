@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from hydra.errors import MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from experiments.launchers import EXTRAS, set_up_launchers
 from plastic.errors import InvalidParameter, check_count, check_range
 
 GROUPS = (
@@ -49,6 +51,11 @@ class RunConfig:
         Where studies are kept.
     seed : int
         Of all random streams.
+    seeds : optional
+        Several, as in ``range(20)`` or ``[1,2,5]``: a run each, all in one job.
+    workers : int or "auto"
+        Processes that share the runs of a job with `seeds`; by default as many as have the
+        cores for their threads.
     steps : int
         Training mini-batches; an elimination (see conf/selection/) takes fewer, as many as
         its budget pays for.
@@ -76,6 +83,8 @@ class RunConfig:
     engine: Engine = Engine.fast
     dtype: Precision = Precision.float32
     threads: int = 1
+    seeds: Any = None
+    workers: Any = "auto"
     biases: bool = True
     dataset: dict[str, Any] = field(default_factory=dict)
     wiring: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +97,23 @@ class RunConfig:
 
 
 ConfigStore.instance().store(name="run_schema", node=RunConfig)
+
+
+def cores_for(threads: int) -> int:
+    """How many processes of so many threads this machine has the cores for; one at least.
+
+    Examples
+    --------
+    >>> cores_for(10**6)
+    1
+    """
+    if hasattr(os, "sched_getaffinity"):  # those that this process may use
+        return max(1, len(os.sched_getaffinity(0)) // threads)
+    return max(1, (os.cpu_count() or 1) // threads)
+
+
+OmegaConf.register_new_resolver("cores_for", cores_for)
+set_up_launchers()
 
 
 def config_folder() -> Path:
@@ -160,6 +186,8 @@ def check_config(config: Any) -> None:
     for key in sorted(OmegaConf.missing_keys(config)):
         raise InvalidParameter(f"{key} has no default and must be given, as in {key}=...")
     check_count("seed", config.seed, low=0)
+    if config.seeds is not None:
+        raise InvalidParameter("a run has one seed; a job may have seeds")
     for name in ("steps", "batch_size", "evaluate_every", "threads"):
         check_count(name, config[name])
     check_range("density", config.density, 0, 1, open_low=True)
@@ -192,6 +220,9 @@ def explain(error: Exception) -> str:
     """
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and name in EXTRAS:
+            extra = EXTRAS[name]
+            return f"the launcher {name} comes with an extra: pip install 'plastic[{extra}]'"
         return f"there is no {group} {name!r}; choose one of {', '.join(error.options)}"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):

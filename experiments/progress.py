@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import sys
 import time
@@ -40,7 +41,9 @@ class Progress:
     def __init__(self, name: str, n_steps: int, stream: TextIO | None = None) -> None:
         self._name, self._n_steps = name, n_steps
         self._stream = stream or sys.stdout
-        self._live = self._stream.isatty()
+        # several processes would write over each other's line
+        alone = multiprocessing.current_process().name == "MainProcess"
+        self._live = alone and self._stream.isatty()
         self._started = self._shown = time.monotonic()
 
     def show(self, values: Mapping[str, Any]) -> None:

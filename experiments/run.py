@@ -8,14 +8,12 @@ import logging
 import os
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -27,6 +25,7 @@ from experiments.config import (
     config_folder,
     explain,
 )
+from experiments.jobs import carry_out, failures, job, quote_seeds, unfinished_business
 from experiments.progress import Progress, python_here
 from plastic.errors import PlasticError
 
@@ -45,9 +44,6 @@ RESULTS_VERSION = 1
 
 FLUSH_SECONDS = 10.0
 """Seconds of training after which tables are written again, for whoever kills the run."""
-
-failures: list[str] = []
-"""What went wrong in the jobs of this process; the exit code tells."""
 
 
 def run(config: DictConfig) -> Path:
@@ -183,6 +179,7 @@ def run_id(config: DictConfig) -> str:
 def run_row(config: DictConfig) -> dict[str, Any]:
     """The configuration as the run table holds it: names of choices beside their parameters."""
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    del plain["seeds"], plain["workers"]  # a run has one seed, and one process
     for group in GROUPS:
         parameters = plain.pop(group)
         parameters.pop("name", None)
@@ -230,21 +227,6 @@ class Summary:
         }
 
 
-def job(config: DictConfig) -> None:
-    """One job of a Hydra run or sweep: a failure is told, and does not stop the others."""
-    try:
-        folder = run(config)
-    except (PlasticError, OSError) as error:
-        failures.append(str(error))
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
-        failures.append(repr(error))
-        traceback.print_exc()
-    else:
-        if HydraConfig.get().mode == RunMode.RUN:
-            print(what_next(folder))
-
-
 def what_next(folder: Path) -> str:
     """Where the results of a single run are, and what to do with them."""
     lines = [
@@ -262,12 +244,21 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
     failures.clear()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
+    sys.argv[1:] = quote_seeds(sys.argv[1:])
     folder = str(config_folder())
+    start = hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)
     try:
         check_overrides(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)()
+        carry_out(start)
+        undone = unfinished_business()
     except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
         sys.exit(f"error: {explain(error)}")
+    if undone:
+        where = undone.partition(":")[0]
+        sys.exit(
+            f"error: {undone}\nWhich, why, and how to repeat one: "
+            f"{python_here()} -m experiments.status {where}"
+        )
     if failures:
         sys.exit(f"error: {len(failures)} run(s) failed")
 

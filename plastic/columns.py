@@ -223,7 +223,7 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The columns of each table that depend on the clock."""
 
-EXECUTION_COLUMNS = ("git_commit", "threads", "results_dir")
+EXECUTION_COLUMNS = ("git_commit", "threads", "results_dir", "seeds", "workers")
 """Where and how a run was executed; in a dotted name the last part counts."""
 
 

@@ -45,6 +45,8 @@ def _compose(*overrides: str, folder: Path | None = None) -> DictConfig:
 def _command(program: str, *arguments: str, cwd: Path) -> Ended:
     """Run a program of experiments/ in this process, which is faster than starting one."""
     out, err = StringIO(), StringIO()
+    if "-m" in arguments:  # in this process, too
+        arguments = (*arguments, "hydra/launcher=basic", "workers=1")
     programs = {
         "run": run_program,
         "compare": compare_program,

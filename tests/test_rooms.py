@@ -46,6 +46,7 @@ FLOORS = {
     "plastic/interop": 6,
     "plastic/doctor": 7,
     "plastic/__main__": 8,
+    "plastic/sweeps": 6,
     "plastic/analysis": 7,
     "experiments": 8,
 }

@@ -1,0 +1,98 @@
+"""How a sweep stands: ``python -m experiments.status results/demo``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.progress import python_here
+from plastic.errors import PlasticError
+
+MOST_LISTED = 50
+"""Runs of a state that are listed one by one, unless all are asked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print how many runs are complete, and every other one with its reason.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The command line without the program's name; the process's own by default.
+
+    Returns
+    -------
+    int
+        0 if all is complete, 1 if not, 2 if there is nothing to tell of.
+    """
+    arguments = _parser().parse_args(argv)
+    # not before: --help and wrong command lines are answered without pandas
+    from plastic.analysis.status import COMPLETE, counts, survey
+
+    try:
+        runs = survey(arguments.folder)
+    except PlasticError as error:
+        print(error, file=sys.stderr)
+        return 2
+    found = counts(runs)
+    listed = ", ".join(f"{n} {state}" for state, n in found.items())
+    print(f"{arguments.folder}: {len(runs)} runs: {listed}")
+    for state, n in found.items():
+        if state == COMPLETE:
+            continue
+        print(f"\n{state} ({n})")
+        members = runs[runs["state"] == state]
+        most = len(members) if arguments.all else MOST_LISTED
+        for run in members.head(most).itertuples():
+            print(*_lines(run), sep="\n")
+        if len(members) > most:
+            print(f"  ... and {len(members) - most} more; --all lists them")
+    if set(found) - {COMPLETE}:
+        print("\nThe sweep's own command, given again, runs these and skips what is complete.")
+        return 1
+    return 0
+
+
+def _lines(run: Any) -> list[str]:
+    """What is said of one run: its name, what became of it, and how to repeat it alone."""
+    lines = [f"  {run.run_id or '(a job without a run)'}"]
+    if run.reason:
+        lines.append(f"    {run.reason}")
+    if run.state == "failed":
+        lines.append(f"    traceback: {Path(run.folder) / 'traceback.txt'}")
+    if run.job:
+        seed = [] if _names_seed(run) else [f"seed={run.seed}"]
+        own = [part for part in shlex.split(run.job) if seed == [] or not _is_seeds(part)]
+        lines.append(
+            f"    alone: {python_here()} -m experiments.run {shlex.join([*own, *seed])}"
+        )
+    return lines
+
+
+def _names_seed(run: Any) -> bool:
+    """Whether the job's own command line stands for this run alone."""
+    return not any(_is_seeds(part) for part in shlex.split(run.job)) or not run.run_id
+
+
+def _is_seeds(override: str) -> bool:
+    return override.lstrip("+").startswith("seeds=")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plastic-status",
+        description="How a sweep stands: complete, running, failed, cut off and missing runs.",
+    )
+    parser.add_argument("folder", type=Path, help="a folder of runs, such as results/demo")
+    parser.add_argument(
+        "--all", action="store_true", help="list every run that is not complete"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""How a sweep stands: which runs are complete, still going, failed, cut off or missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from plastic.analysis.results import Results, load_results
+from plastic.errors import ResultsError
+from plastic.locks import holder_of
+from plastic.sweeps import FOLDER, Planned, planned_jobs
+
+COMPLETE, RUNNING, FAILED = "complete", "running", "failed"
+CUT_OFF, MISSING, UNREADABLE = "cut off", "missing", "unreadable"
+
+STATES = (COMPLETE, RUNNING, FAILED, CUT_OFF, UNREADABLE, MISSING)
+"""What may have become of a run.
+
+One that is cut off was begun and has no process any more: it was killed, or its machine was.
+One that is missing was planned by a sweep and never came to a folder.
+"""
+
+COLUMNS = ("run_id", "state", "reason", "policy", "seed", "seconds", "folder", "job")
+
+
+def survey(folder: str | Path) -> pd.DataFrame:
+    """How each run of a study stands, whether begun or only planned.
+
+    Parameters
+    ----------
+    folder : path
+        A study's folder, or that of several; there need not be a run in it yet.
+
+    Returns
+    -------
+    DataFrame
+        A row a run, with `COLUMNS`: run_id (empty where a job never came to a run), state (one
+        of `STATES`), reason (what a failed run raised), policy, seed, seconds, folder, and job,
+        the command line's own part of the job that it is of (empty if no sweep planned it).
+
+    Raises
+    ------
+    ResultsError
+        If there is no such folder, or neither a run nor a plan in it.
+    """
+    folder = Path(folder)
+    jobs = {study: planned_jobs(study) for study in _studies(folder)}
+    try:
+        results = load_results(folder)
+    except ResultsError:
+        if not jobs:
+            raise
+        rows: list[dict[str, Any]] = []
+    else:
+        rows = _rows_of_runs(results, _job_of_run(jobs))
+    found = {row["run_id"] for row in rows}
+    for study, planned in jobs.items():
+        for job in planned:
+            rows += [_missing(study, job, name) for name in job.run_ids or ("",)
+                     if name not in found]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def counts(survey: pd.DataFrame) -> dict[str, int]:
+    """How many runs there are of each state that occurs, in the order of `STATES`.
+
+    Examples
+    --------
+    >>> counts(pd.DataFrame({"state": ["failed", "complete", "complete"]}))
+    {'complete': 2, 'failed': 1}
+    """
+    found = survey["state"].value_counts()
+    return {state: int(found[state]) for state in STATES if state in found}
+
+
+def _studies(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.rglob(FOLDER)) if folder.is_dir() else []
+
+
+def _job_of_run(jobs: dict[Path, list[Planned]]) -> dict[str, Planned]:
+    return {name: job for planned in jobs.values() for job in planned for name in job.run_ids}
+
+
+def _rows_of_runs(results: Results, job_of: dict[str, Planned]) -> list[dict[str, Any]]:
+    rows = []
+    for run in results.runs.itertuples():
+        folder, job = results.folders[run.run_id], job_of.get(run.run_id)
+        state = run.status
+        if state == RUNNING and not holder_of(folder):
+            state = CUT_OFF
+        reason = {FAILED: run.reason, CUT_OFF: "its process ended without a word"}.get(state)
+        rows.append({
+            "run_id": run.run_id, "state": state, "reason": reason or "",
+            "policy": run.policy, "seed": run.seed, "seconds": run.seconds,
+            "folder": str(folder), "job": as_command(job.overrides if job else ()),
+        })  # fmt: skip
+    lost = results.unreadable.query("table == 'run'")
+    for broken in lost.itertuples():
+        name = Path(broken.folder).name
+        job = job_of.get(name)
+        rows.append({
+            "run_id": name, "state": UNREADABLE, "reason": broken.reason, "policy": "",
+            "seed": pd.NA, "seconds": float("nan"), "folder": broken.folder,
+            "job": as_command(job.overrides if job else ()),
+        })  # fmt: skip
+    return rows
+
+
+def _missing(study: Path, job: Planned, run_id: str) -> dict[str, Any]:
+    reason = "it was begun, and left nothing" if run_id else "it was never begun"
+    return {
+        "run_id": run_id, "state": MISSING, "reason": reason, "policy": "", "seed": pd.NA,
+        "seconds": float("nan"), "folder": str(study / run_id) if run_id else "",
+        "job": as_command(job.overrides),
+    }  # fmt: skip
+
+
+def as_command(overrides: Sequence[str]) -> str:
+    """Overrides as a shell takes them.
+
+    Examples
+    --------
+    >>> as_command(["policy=set", "wiring.hidden=[8,6]"])
+    "policy=set 'wiring.hidden=[8,6]'"
+    """
+    return shlex.join(overrides)
