@@ -30,7 +30,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.config import RunConfig, cores_for
 from plastic.errors import InUse, InvalidParameter, PlasticError
-from plastic.sweeps import note_begun, was_begun, write_plan
+from plastic.sweeps import as_command, note_begun, was_begun, write_plan
 
 START = "PLASTIC_SWEEP_START"
 """Environment variable that names this start of a sweep to all of its processes."""
@@ -74,8 +74,27 @@ class WritePlan(Callback):
         params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
         jobs = expand([*params, *config.hydra.overrides.task])
         study = Path(config.results_dir) / config.study
+        if study.is_dir() and not plans:
+            print(_so_far(study, jobs), flush=True)
         write_plan(study, jobs)
-        plans.append((study, len(jobs)))
+        if (study, len(jobs)) not in plans:
+            plans.append((study, len(jobs)))
+
+
+def _so_far(study: Path, jobs: Sequence[tuple[str, ...]]) -> str:
+    """What an earlier start of this sweep has left to be done."""
+    from plastic.analysis.status import COMPLETE, counts, survey
+
+    known = survey(study)
+    known = known[known["job"].isin([as_command(each) for each in jobs])]
+    found = counts(known)
+    again = {state: n for state, n in found.items() if state != COMPLETE}
+    listed = "".join(f", {n} {state}" for state, n in again.items())
+    fresh = len(set(jobs)) - known["job"].nunique()
+    return (
+        f"{study}: of {len(jobs)} jobs {found.get(COMPLETE, 0)} runs are complete and skipped"
+        f"{listed}, {fresh} new"
+    )
 
 
 # ------------------------------------------------------------------------------------- seeds
@@ -347,8 +366,8 @@ def carry_out(start: Callable[[], Any]) -> None:
     os.environ[START] = uuid.uuid4().hex
     try:
         tries = 0
+        plans.clear()
         while True:
-            plans.clear()
             try:
                 start()
             except Exception as error:

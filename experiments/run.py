@@ -27,7 +27,8 @@ from experiments.config import (
 )
 from experiments.jobs import carry_out, failures, job, quote_seeds, unfinished_business
 from experiments.progress import Progress, python_here
-from plastic.errors import PlasticError
+from plastic.errors import PlasticError, ResultsError
+from plastic.locks import FolderLock
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -47,7 +48,7 @@ FLUSH_SECONDS = 10.0
 
 
 def run(config: DictConfig) -> Path:
-    """Run a configuration and write its tables.
+    """Run a configuration and write its tables, unless they are there and complete.
 
     Parameters
     ----------
@@ -66,6 +67,17 @@ def run(config: DictConfig) -> Path:
         are kept, with the status ``failed``).
     """
     check_config(config)
+    folder = Path(config.results_dir) / config.study / run_id(config)
+    if is_complete(folder, config):
+        print(f"{folder.name}  complete already", flush=True)
+        return folder
+    with FolderLock(folder):
+        _run_into(folder, config)
+    return folder
+
+
+def _run_into(folder: Path, config: DictConfig) -> None:
+    """Run a configuration into a folder that is held."""
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     plasticity = build(config, "plasticity")
@@ -80,7 +92,6 @@ def run(config: DictConfig) -> Path:
     n_steps = paid_steps(network, config.steps)
     check_unedited(network, policy.steps(n_steps).tolist())
     network.prepare(config.batch_size)
-    folder = Path(config.results_dir) / config.study / run_id(config)
     steps = train(
         network, dataset, policy, optimizer, schedule, streams,
         n_steps=n_steps, batch_size=config.batch_size,
@@ -100,7 +111,6 @@ def run(config: DictConfig) -> Path:
                 recorder.flush()
                 written = time.monotonic()
     progress.close(summary.values, dataset.metric)
-    return folder
 
 
 def make_network(
@@ -160,16 +170,39 @@ def constrain(topology: Topology, constraints: Constraints, rng: Generator) -> N
         raise InvalidParameter(f"constraints: of the initial wiring, {error}") from None
 
 
+def is_complete(folder: Path, config: DictConfig) -> bool:
+    """Whether this configuration was run to its end in this folder.
+
+    Raises
+    ------
+    ResultsError
+        If the folder holds another run, or one of another configuration.
+    """
+    from plastic.records import read_status  # as in `run`
+
+    written = folder / "config.yaml"
+    if not written.is_file():
+        return False
+    held = OmegaConf.load(written)
+    if not isinstance(held, DictConfig) or _identity(held) != _identity(config):
+        raise ResultsError(f"{folder} holds a run of another configuration; move it away")
+    return read_status(folder) == "complete"
+
+
+def _identity(config: DictConfig) -> dict[str, Any]:
+    """All that the results of a configuration depend on."""
+    from plastic.columns import is_execution  # as in `run`
+
+    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    return {key: value for key, value in plain.items() if not is_execution(key)}
+
+
 def run_id(config: DictConfig) -> str:
     """Name of a run: what it is at a glance, and a hash of all that its results depend on.
 
     Where and how it is executed (threads, folder) is no part of it.
     """
-    from plastic.columns import is_execution  # as in `run`
-
-    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    identity = {key: value for key, value in plain.items() if not is_execution(key)}
-    text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
+    text = json.dumps([RESULTS_VERSION, _identity(config)], sort_keys=True)
     code = hashlib.sha256(text.encode()).hexdigest()[:10]
     selection = choice(config.selection)
     what = choice(config.policy) if selection == "full" else selection

@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 import plastic
 from plastic.columns import (
@@ -47,6 +48,7 @@ __all__ = [
     "comparable",
     "describe_columns",
     "git_commit",
+    "read_status",
 ]
 
 _ARROW = {
@@ -121,6 +123,21 @@ def git_commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
+
+
+def read_status(folder: Path) -> str:
+    """Status of the run in a folder, as its last row says; empty if none can be read.
+
+    Examples
+    --------
+    >>> read_status(Path("nowhere"))
+    ''
+    """
+    try:
+        row = pq.read_table(folder / "run.parquet", columns=["status"])
+        return str(row["status"][0].as_py())
+    except (OSError, IndexError, pa.ArrowException):
+        return ""
 
 
 class Recorder:

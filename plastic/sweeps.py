@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,6 +103,17 @@ def planned_jobs(study: Path) -> list[Planned]:
         for job in _read(path).get("jobs", []):
             known.setdefault(tuple(job), []).append(run_id)
     return [Planned(job, tuple(run_ids)) for job, run_ids in known.items()]
+
+
+def as_command(overrides: Sequence[str]) -> str:
+    """Overrides as a shell takes them.
+
+    Examples
+    --------
+    >>> as_command(["policy=set", "wiring.hidden=[8,6]"])
+    "policy=set 'wiring.hidden=[8,6]'"
+    """
+    return shlex.join(overrides)
 
 
 def _note_of(study: Path, run_id: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,7 @@ import pandas as pd
 from plastic.analysis.results import Results, load_results
 from plastic.errors import ResultsError
 from plastic.locks import holder_of
-from plastic.sweeps import FOLDER, Planned, planned_jobs
+from plastic.sweeps import FOLDER, Planned, as_command, planned_jobs
 
 COMPLETE, RUNNING, FAILED = "complete", "running", "failed"
 CUT_OFF, MISSING, UNREADABLE = "cut off", "missing", "unreadable"
@@ -117,14 +115,3 @@ def _missing(study: Path, job: Planned, run_id: str) -> dict[str, Any]:
         "seconds": float("nan"), "folder": str(study / run_id) if run_id else "",
         "job": as_command(job.overrides),
     }  # fmt: skip
-
-
-def as_command(overrides: Sequence[str]) -> str:
-    """Overrides as a shell takes them.
-
-    Examples
-    --------
-    >>> as_command(["policy=set", "wiring.hidden=[8,6]"])
-    "policy=set 'wiring.hidden=[8,6]'"
-    """
-    return shlex.join(overrides)
