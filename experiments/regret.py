@@ -39,7 +39,7 @@ GROUPS = ("bandit", "environment")
 
 HINTS = """Try next:
   {python} -m experiments.regret bandit=beta,gaussian environment=two_arms n_runs=200
-  {python} -m experiments.regret suite=reference"""
+  {python} -m experiments.regret experiment=regret"""
 
 failures: list[str] = []
 """What went wrong in the simulations of this process; the exit code tells."""
@@ -128,6 +128,7 @@ def run(config: DictConfig) -> Path:
         "bandit": choice(config.bandit),
         "environment": type(environment).__name__.lower(),
         "instance": choice(config.environment),
+        "sampling": config.bandit.get("sampling", ""),
         "pulls": environment.pulls,
         "feedback_every": environment.feedback_every,
         "delay": environment.delay,
@@ -216,7 +217,7 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
     folder = str(config_folder())
     try:
-        check_overrides(sys.argv[1:], RegretConfig, (*GROUPS, "suite"))
+        check_overrides(sys.argv[1:], RegretConfig, (*GROUPS, "experiment"))
         hydra.main(version_base="1.3", config_path=folder, config_name="regret")(job)()
         for study in written:
             print(what_next(study))

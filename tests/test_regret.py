@@ -56,15 +56,18 @@ def test_every_bandit_names_all_of_its_parameters(name):
     assert set(config.bandit) == fields | {"name", "_target_"}
 
 
-@pytest.mark.parametrize("suite", names("suite"))
-def test_suites_sweep_over_what_there_is(suite):
+STUDIES = [name for name in names("experiment") if name.startswith("regret")]
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_studies_sweep_over_what_there_is(name):
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose("regret", [f"suite={suite}"], return_hydra_config=True)
+        config = compose("regret", [f"experiment={name}"], return_hydra_config=True)
     for group, swept in config.hydra.sweeper.params.items():
         wanted = [name.strip() for name in swept.split(",")]
         assert set(wanted) <= set(names(group))
         assert len(wanted) == len(set(wanted))
-    assert config.study != program.RegretConfig.study  # a suite has a table of its own
+    assert config.study != program.RegretConfig.study  # a study has a table of its own
 
 
 # --------------------------------------------------------------------------------- the program

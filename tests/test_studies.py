@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from recordings import write_run
 
+from experiments.config import config_folder
 from experiments.summarize import main
 from plastic.analysis import STUDY_COLUMNS, load_results, mean_interval, summarize, summary
 
@@ -98,3 +99,33 @@ def test_what_a_policy_was_swept_over_is_kept_of_each_run(study, capsys):
 def test_the_command_says_that_there_is_nothing(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "holds no runs" in capsys.readouterr().err
+
+
+def test_studies_that_are_no_runs_are_told_in_the_same_columns(tmp_path):
+    reference = config_folder().parent / "results" / "reference" / "masks"
+    assert main([str(reference), "--to", str(tmp_path)]) == 0
+    key = ["dataset", "policy", "sampling"]
+    made, kept = (
+        pd.read_csv(folder / "summary.csv").fillna({"sampling": ""}).sort_values(key)
+        for folder in (tmp_path, reference)
+    )
+    assert tuple(made.columns) == STUDY_COLUMNS
+    pd.testing.assert_frame_equal(
+        made.reset_index(drop=True), kept.reset_index(drop=True), check_dtype=False
+    )
+    pd.testing.assert_frame_equal(
+        pd.read_csv(tmp_path / "masks.csv"), pd.read_csv(reference / "masks.csv")
+    )
+
+
+def test_regret_is_told_in_the_same_columns(tmp_path):
+    row = {"instance": "two_arms", "bandit": "beta", "sampling": "thompson", "n_runs": 9}
+    rows = pd.DataFrame([row | {"horizon": h, "mean": h / 10} for h in (10, 100)])
+    rows.to_csv(tmp_path / "regret.csv", index=False)
+    assert main([str(tmp_path), "--to", str(tmp_path / "told")]) == 0
+    table = pd.read_csv(tmp_path / "told" / "summary.csv")
+    assert tuple(table.columns) == STUDY_COLUMNS
+    assert table["dataset"].tolist() == ["two_arms"] * 2
+    assert table["metric"].tolist() == ["regret after 10 rounds", "regret after 100 rounds"]
+    assert (table["n_seeds"] == 9).all()
+    assert table["n_neurons"].isna().all()

@@ -23,7 +23,10 @@ SWEEPS = [
 
 
 def test_the_studies_are_those_of_the_reference_tables():
-    assert {"growth"} <= set(studies())
+    folders = (config_folder().parent / "results" / "reference").iterdir()
+    renamed = {"digits": "reference_digits"}
+    tables = {renamed.get(folder.name, folder.name) for folder in folders}
+    assert tables - {"bench"} <= set(studies())
 
 
 @pytest.mark.parametrize(("study", "command"), SWEEPS, ids=lambda part: str(part)[:60])
@@ -36,6 +39,7 @@ def test_a_sweep_composes_and_goes_where_the_tables_look(study, command):
         config = compose(ROOTS[command[0]], first, return_hydra_config=True)
     (*_, tables) = commands_of(study)
     assert config.study.startswith(study)
+    assert config.hydra.sweeper.params
     assert tables[0] not in SWEEPING
     told = f"results/{config.study}" in tables or tables[:2] == ["published", "results"]
     assert told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
+from plastic.bandits.masks import RULES
 
 COLUMNS = {
     "dataset": "Choice of conf/dataset.",
@@ -79,6 +80,44 @@ def _corrected(p_values: pd.Series) -> pd.Series:
     corrected = p_values.copy()
     corrected[known] = holm(p_values[known])
     return corrected
+
+
+def masks_study(table: pd.DataFrame) -> pd.DataFrame:
+    """The table in the columns of all studies: networks are dense before they are pruned.
+
+    Examples
+    --------
+    >>> row = {"dataset": "wine", "units": "relu", "cost": "loss", "n_hidden": 8, "n_pruned": 6}
+    >>> row |= {"n_connections": 20, "flops": 100, "seconds": 0.1}
+    >>> table = pd.DataFrame([row | {"accuracy": 0.8}, row | {"accuracy": 0.9}])
+    >>> study = masks_study(table.assign(rule="mean"))
+    >>> study[["dataset", "policy", "sampling", "n_seeds"]].values.tolist()
+    [['wine (relu units)', 'mask_pruning', 'mean', 2]]
+    """
+    rows = []
+    for (dataset, units, cost, rule), block in table.groupby([*CELL, "rule"], sort=True):
+        interval, is_score = mean_interval(block["accuracy"]), rule not in RULES
+        name = f"score_pruning {rule}" if is_score else "mask_pruning"
+        rows.append(
+            {
+                "dataset": f"{dataset} ({units} units)",
+                "density": 1.0,
+                "policy": name if cost == "loss" else f"{name} cost={cost}",
+                "sampling": "" if is_score else rule,
+                "n_seeds": interval.n,
+                "metric": "accuracy",
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "n_neurons": float((block["n_hidden"] - block["n_pruned"]).mean()),
+                "n_connections": float(block["n_connections"].mean()),
+                "train_flops": float(block["flops"].mean()),
+                "candidate_fraction": 0.0,
+                "seconds": float(block["seconds"].mean()),
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.sort_values(["dataset", "mean"], ascending=[True, False], ignore_index=True)
 
 
 def format_masks(table: pd.DataFrame) -> str:

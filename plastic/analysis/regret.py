@@ -15,6 +15,7 @@ COLUMNS = {
     "bandit": "Choice of conf/bandit.",
     "environment": "Kind of world: stationary, drifting, retiring.",
     "instance": "Choice of conf/environment.",
+    "sampling": "How it draws from its posteriors; empty if it has none.",
     "pulls": "Arms pulled in each round, together.",
     "feedback_every": "Rounds from one delivery of rewards to the next.",
     "delay": "Rounds that a reward is on its way.",
@@ -83,6 +84,23 @@ def regret_rows(
         )
     frame = pd.DataFrame(rows)
     return frame[[name for name in COLUMNS if name in frame]]
+
+
+def regret_study(table: pd.DataFrame) -> pd.DataFrame:
+    """The table in the columns of all studies, where it has them: a world is the dataset.
+
+    Examples
+    --------
+    >>> regret = np.array([[1.0, 2.0], [5.0, 7.0]])
+    >>> labels = {"bandit": "beta", "instance": "two_arms", "sampling": "thompson"}
+    >>> study = regret_study(regret_rows([10, 100], [100], regret, 2.0, labels))
+    >>> study[["dataset", "policy", "metric", "n_seeds", "mean"]].values.tolist()
+    [['two_arms', 'beta', 'regret after 100 rounds', 2, 6.0]]
+    """
+    names = {"instance": "dataset", "bandit": "policy", "n_runs": "n_seeds"}
+    told = "regret after " + table["horizon"].astype(str) + " rounds"
+    study = table.rename(columns=names).assign(metric=told)
+    return study.fillna({"sampling": ""})
 
 
 def format_regret(table: pd.DataFrame) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from plastic.analysis.compare import compare, setting_columns
+from plastic.analysis.masks import masks_study
+from plastic.analysis.regret import regret_study
 from plastic.analysis.results import Results, load_results
 
 STUDY_COLUMNS = (
@@ -51,6 +53,10 @@ RUN_COLUMNS = (
 
 ORDER = ("dataset", "density", "policy", "selection", "seed")
 """What the runs are sorted by."""
+
+
+KEPT = {"masks.csv": masks_study, "regret.csv": regret_study}
+"""Studies that are no runs, by the table that they end as; and what tells it as others are."""
 
 
 def summarize(
@@ -111,6 +117,8 @@ def write_study(
 ) -> pd.DataFrame:
     """Write summary.csv, one row a choice, and runs.csv, one a run, of some studies.
 
+    Studies of masks and of regret have a table of their own instead of runs, which is kept.
+
     Returns
     -------
     DataFrame
@@ -124,15 +132,29 @@ def write_study(
         If there is no such group.
     """
     target = Path(target)
-    studies = [load_results(folder) for folder in folders]
-    table = pd.concat([summarize(study, by=by) for study in studies], ignore_index=True)
-    runs = pd.concat([study.complete for study in studies], ignore_index=True)
-    kept = runs[[name for name in (*RUN_COLUMNS, *_varying(runs)) if name in runs]]
-    kept = kept.sort_values([name for name in ORDER if name in kept], kind="stable")
+    tables, runs = [], []
     target.mkdir(parents=True, exist_ok=True)
+    for folder in map(Path, folders):
+        kept = next((name for name in KEPT if (folder / name).is_file()), None)
+        if kept is None:
+            study = load_results(folder)
+            tables.append(summarize(study, by=by))
+            runs.append(study.complete)
+            continue
+        rows = pd.read_csv(folder / kept)
+        tables.append(KEPT[kept](rows).reindex(columns=STUDY_COLUMNS))
+        rows.to_csv(target / kept, index=False)
+    table = pd.concat(tables, ignore_index=True)
     table.to_csv(target / "summary.csv", index=False)
-    kept.to_csv(target / "runs.csv", index=False)
+    if runs:
+        _kept(pd.concat(runs, ignore_index=True)).to_csv(target / "runs.csv", index=False)
     return table
+
+
+def _kept(runs: pd.DataFrame) -> pd.DataFrame:
+    """What is kept of each run."""
+    kept = runs[[name for name in (*RUN_COLUMNS, *_varying(runs)) if name in runs]]
+    return kept.sort_values([name for name in ORDER if name in kept], kind="stable")
 
 
 def _varying(runs: pd.DataFrame) -> list[str]:
