@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-cluster lint extras bench lock wheel clean
+.PHONY: demo test test-cluster lint extras bench lock docs wheel clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -29,6 +29,11 @@ extras: $(READY)  ## add every optional neighbour (Ray, ONNX, trackers, PyTorch,
 bench: $(READY)  ## measure beside other programs: results/bench/bench.csv (peers: see docs/bench.md)
 	$(BIN)/python -m experiments.bench $(BENCH)
 
+docs: $(READY)  ## build the searchable site with its API reference into site/ (needs make extras)
+	@$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(None if u.find_spec("mkdocstrings") else "this needs mkdocs, which is not installed: make extras, or pip install \"plastic[docs]\"")'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "site/ is ready; to search in it: $(BIN)/python -m http.server -d site, then open http://localhost:8000"
+
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"plastic needs Python 3.11 to 3.13, but {sys.executable} is {v.major}.{v.minor}: try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
@@ -47,4 +52,4 @@ wheel: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m hatchling build
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,127 @@
+"""What MkDocs asks while it builds the site: pages that lie elsewhere, and their links.
+
+The README, the reports beside the reference tables and the examples stay where they are and
+become pages all the same; each module of the packages gets a page made of its docstrings.
+Links are written as they work in the repository, and lead to the page of what they name; a
+file that is no page is named without a link.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parent.parent
+TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+REPORTS = sorted((ROOT / "results" / "reference").glob("*/README.md"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PACKAGES = ("plastic", "experiments")
+
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
+FORMULA = re.compile(r"<p>\.\. math::\s*(.*?)</p>", re.DOTALL)
+FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+
+
+def modules() -> list[str]:
+    """Dotted names of all modules that have a page."""
+    names = []
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            name = ".".join(part for part in parts if part != "__init__")
+            if "__main__" not in parts and "checkouts" not in parts:
+                names.append(name)
+    return names
+
+
+def made_pages() -> dict[str, str]:
+    """Text of each page that is not a file of docs/, by its place in the site."""
+    pages = {name: (ROOT / name).read_text(encoding="utf-8") for name in TEXTS}
+    for report in REPORTS:
+        text = report.read_text(encoding="utf-8")
+        pages[f"results/reference/{report.parent.name}/README.md"] = text
+    for example in EXAMPLES:
+        code = example.read_text(encoding="utf-8")
+        pages[f"examples/{example.stem}.md"] = f"# {example.name}\n\n```python\n{code}```\n"
+    for name in modules():
+        pages[f"reference/{name}.md"] = f"# {name}\n\n::: {name}\n"
+    return pages
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages that are made into the navigation."""
+    assert config.nav is not None
+    reports = [
+        {report.parent.name.capitalize(): f"results/reference/{report.parent.name}/README.md"}
+        for report in REPORTS
+    ]
+    examples = [{file.name: f"examples/{file.stem}.md"} for file in EXAMPLES]
+    config.nav += [{"Examples": examples}, {"Results": reports}, {"Reference": _tree()}]
+    return config
+
+
+def _tree() -> list[dict[str, object]]:
+    """The modules in folders: a package of several files is one."""
+    groups: dict[str, list[dict[str, str]]] = {}
+    for name in modules():
+        parts = name.split(".")
+        folder = ".".join(parts[:2]) if (ROOT / Path(*parts[:2])).is_dir() else parts[0]
+        groups.setdefault(folder, []).append({name: f"reference/{name}.md"})
+    return [{folder: pages} for folder, pages in groups.items()]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made."""
+    for place, text in made_pages().items():
+        file = File.generated(config, place, content=text)
+        if place == "README.md":
+            file.dest_uri = file.url = "index.html"
+        files.append(file)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead each link to the page of the file that it names."""
+    here = page.file.src_uri
+    made = here in made_pages()
+    # where the text lies in the repository
+    folder = posixpath.dirname(here if made else f"docs/{here}")
+
+    def lead(match: re.Match[str]) -> str:
+        text, target, anchor = match[1], match[2], match[3] or ""
+        if not target or "://" in target or target.startswith("mailto:"):
+            return match[0]
+        place = posixpath.normpath(posixpath.join(folder, target))
+        found = next((uri for uri in _uris(place) if files.get_file_from_path(uri)), None)
+        if found is None:
+            if not (ROOT / place).exists():
+                return match[0]  # MkDocs warns of it
+            return text  # a file of the repository that is no page
+        relative = posixpath.relpath(found, posixpath.dirname(here) or ".")
+        return f"[{text}]({relative}{anchor})"
+
+    kept = [block[0] for block in FENCE.finditer(markdown)]
+    outside = FENCE.split(markdown)[::2]
+    parts = [LINK.sub(lead, part) for part in outside]
+    return parts[0] + "".join(a + b for a, b in zip(kept, parts[1:], strict=True))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Show the formulas of docstrings, which Markdown does not know, as they are written."""
+    html = html.replace(":math:<code>", "<code>")
+    return FORMULA.sub(r"<pre><code>\1</code></pre>", html)
+
+
+def _uris(place: str) -> list[str]:
+    """Where the page of a file of the repository may be in the site."""
+    return [
+        place.removeprefix("docs/"),
+        place,
+        posixpath.join(place, "README.md"),
+        place.removesuffix(".py") + ".md",
+    ]

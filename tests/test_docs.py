@@ -1,0 +1,137 @@
+"""The site of the documents: every page is in it, and it builds without a warning."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from os import environ
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+CONFIG = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+
+
+def pages_in(nav):
+    """Files of a navigation, whatever it is nested in."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from pages_in(part)
+
+
+def test_every_page_is_in_the_navigation():
+    listed = list(pages_in(CONFIG["nav"]))
+    assert len(listed) == len(set(listed))
+    texts = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+    there = {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
+    assert set(listed) == there | texts
+
+
+def test_the_site_asks_for_nothing_elsewhere():
+    assert CONFIG["theme"]["font"] is False
+    assert CONFIG["strict"] is True
+
+
+def test_the_version_is_told_alike_wherever_it_is_told():
+    import plastic
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert str(cited["version"]) == plastic.__version__
+    page = (ROOT / "docs" / "citing.md").read_text(encoding="utf-8")
+    assert f"version = {{{plastic.__version__}}}" in page
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", changes, re.MULTILINE)[1] == plastic.__version__
+
+
+def test_the_citation_has_what_the_format_asks_for():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert cited["license"] == "MIT"
+    assert all(
+        set(author) <= {"name", "family-names", "given-names"} for author in cited["authors"]
+    )
+
+
+class Site(HTMLParser):
+    """What a page links to, and the places in it that may be linked to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.links, self.loaded, self.places = [], [], set()
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        held = dict(attrs)
+        self.places |= {held[name] for name in ("id", "name") if held.get(name)}
+        if tag == "a" and "href" in held:
+            self.links.append(held["href"])
+        elif tag in ("script", "img", "iframe"):
+            self.loaded.append(held.get("src") or "")
+        elif tag == "link" and held.get("rel") != "canonical":
+            self.loaded.append(held.get("href") or "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    if find_spec("mkdocstrings") is None:
+        pytest.skip("MkDocs is not installed: make extras")
+    folder = tmp_path_factory.mktemp("site")
+    ended = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "WARNING" not in ended.stderr
+    return folder
+
+
+def test_every_link_inside_resolves(site):
+    parsed = {page: Site(page) for page in site.rglob("*.html")}
+    assert len(parsed) > 150
+    for page, held in parsed.items():
+        if page.name == "404.html":  # served from anywhere, so its links begin at the root
+            continue
+        for link in held.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                continue
+            led = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            led = led / "index.html" if led.is_dir() else led
+            assert led.exists(), f"{page.relative_to(site)}: {link}"
+            if parts.fragment and led in parsed:
+                assert unquote(parts.fragment) in parsed[led].places, f"{page.name}: {link}"
+
+
+def test_nothing_is_loaded_from_elsewhere(site):
+    for page in site.rglob("*.html"):
+        for address in Site(page).loaded:
+            assert not urlsplit(address).netloc, f"{page.relative_to(site)}: {address}"
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"url\(['\"]?https?:", sheet.read_text(encoding="utf-8"))
+
+
+def test_what_is_public_is_found_by_the_search(site):
+    index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
+    found = " ".join(entry["title"] for entry in index["docs"])
+    for name in ("from_torch", "Topology", "sparse_evolution", "load_results", "Glossary"):
+        assert name in found
+
+
+def test_every_module_has_a_page(site):
+    for file in sorted((ROOT / "plastic").rglob("*.py")):
+        if ast.parse(file.read_text(encoding="utf-8")).body and file.name != "__main__.py":
+            name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            assert (site / "reference" / f"{name.removesuffix('.__init__')}.html").is_file()
