@@ -35,6 +35,7 @@ RUN_COLUMNS = (
     "density",
     "policy",
     "selection",
+    "wiring",
     "wiring.hidden",
     "policy.sampling",
     "seed",
