@@ -67,6 +67,11 @@ class RunConfig:
         Steps from one evaluation to the next.
     engine, dtype, threads
         What computes; threads change nothing but the time it takes.
+    checkpoint_every, checkpoint_seconds : int, float
+        Steps, and seconds, from one checkpoint to the next; 0 for none.  See
+        docs/checkpoints.md.
+    keep_checkpoints : int, optional
+        How many of the newest stay once the run is complete; null for all there were.
     biases : bool
         Whether neurons have a learned bias.
     dataset, wiring, policy, selection, optimizer, schedule, plasticity, constraints : dict
@@ -85,6 +90,9 @@ class RunConfig:
     threads: int = 1
     seeds: Any = None
     workers: Any = "auto"
+    checkpoint_every: int = 0
+    checkpoint_seconds: float = 60.0
+    keep_checkpoints: int | None = 0
     biases: bool = True
     dataset: dict[str, Any] = field(default_factory=dict)
     wiring: dict[str, Any] = field(default_factory=dict)
@@ -191,6 +199,10 @@ def check_config(config: Any) -> None:
     for name in ("steps", "batch_size", "evaluate_every", "threads"):
         check_count(name, config[name])
     check_range("density", config.density, 0, 1, open_low=True)
+    check_count("checkpoint_every", config.checkpoint_every, low=0)
+    check_range("checkpoint_seconds", config.checkpoint_seconds, 0)
+    if config.keep_checkpoints is not None:
+        check_count("keep_checkpoints", config.keep_checkpoints, low=0)
     for name in ("study", "results_dir"):
         if not config[name].strip():
             raise InvalidParameter(f"{name} must not be empty")

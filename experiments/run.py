@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from experiments.config import (
 )
 from experiments.jobs import carry_out, failures, job, quote_seeds, unfinished_business
 from experiments.progress import Progress, python_here
+from experiments.resuming import begin, tidy_up
 from plastic.errors import PlasticError, ResultsError
 from plastic.locks import FolderLock
 
@@ -82,7 +84,6 @@ def _run_into(folder: Path, config: DictConfig) -> None:
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     plasticity = build(config, "plasticity")
     # not before: --help and wrong command lines are answered without the second these take
-    from plastic.records import Recorder
     from plastic.selection import check_unedited, paid_steps
     from plastic.training import Streams, train
 
@@ -92,17 +93,23 @@ def _run_into(folder: Path, config: DictConfig) -> None:
     n_steps = paid_steps(network, config.steps)
     check_unedited(network, policy.steps(n_steps).tolist())
     network.prepare(config.batch_size)
-    steps = train(
-        network, dataset, policy, optimizer, schedule, streams,
+    steps = partial(
+        train, network, dataset, policy, optimizer, schedule, streams,
         n_steps=n_steps, batch_size=config.batch_size,
         evaluate_every=config.evaluate_every, plasticity=plasticity,
     )  # fmt: skip
-    progress = Progress(folder.name, n_steps)
-    with Recorder(folder, run_row(config), OmegaConf.to_yaml(config, resolve=True)) as recorder:
+    summary, progress = Summary(network.topology.n_possible), Progress(folder.name, n_steps)
+    begun = begin(folder, config, run_row(config), steps)
+    summary.values |= begun.findings
+    with begun.recorder as recorder:
+        begun.checkpoints.extra = lambda: {
+            "run_id": folder.name,
+            "recorder": recorder.position(),
+            "summary": summary.values,
+        }
         recorder.finish(metric=dataset.metric)
-        summary = Summary(network.topology.n_possible)
         written = time.monotonic()
-        for rows in steps:
+        for rows in begun.rows:
             recorder.add(rows.table, rows.columns)
             summary.take(rows)
             recorder.finish(**summary.values)
@@ -110,6 +117,7 @@ def _run_into(folder: Path, config: DictConfig) -> None:
             if time.monotonic() - written > FLUSH_SECONDS:
                 recorder.flush()
                 written = time.monotonic()
+    tidy_up(begun.checkpoints, config)
     progress.close(summary.values, dataset.metric)
 
 

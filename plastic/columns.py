@@ -223,7 +223,10 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """The columns of each table that depend on the clock."""
 
-EXECUTION_COLUMNS = ("git_commit", "threads", "results_dir", "seeds", "workers")
+EXECUTION_COLUMNS = (
+    "git_commit", "threads", "results_dir", "seeds", "workers",
+    "checkpoint_every", "checkpoint_seconds", "keep_checkpoints",
+)  # fmt: skip
 """Where and how a run was executed; in a dotted name the last part counts."""
 
 

@@ -35,7 +35,16 @@ from plastic.columns import (
 )
 from plastic.errors import ResultsError, check_in
 from plastic.files import remove_temporaries, unwritable, write_whole
-from plastic.parts import PARTS, Part, as_parquet, merge, parts_in, read_part, write_part
+from plastic.parts import (
+    PARTS,
+    Part,
+    as_parquet,
+    as_part,
+    merge,
+    parts_in,
+    read_part,
+    write_part,
+)
 
 __all__ = [
     "COLUMNS",
@@ -146,7 +155,8 @@ class Recorder:
     The folder is written to at once, so that a run that could not keep its results fails
     before it has begun.  What is recorded goes to numbered parts (`plastic.parts`), which are
     merged at the end.  Leaving the context marks the run complete; leaving it by an exception
-    marks it failed, keeps what was recorded, and adds ``traceback.txt``.
+    marks it failed, keeps what was recorded, and adds ``traceback.txt``; by Ctrl-C it is left
+    as if it had been killed.
 
     Parameters
     ----------
@@ -202,9 +212,8 @@ class Recorder:
         self._parts: list[Part] = []
         self._number = 0
         if resume is not None:
-            self._row |= resume["row"]
-            self._number = resume["number"]
-            self._parts = [Part(*part) for part in resume["parts"]]
+            self._row |= _checked_row(resume.get("row"))
+            self._number, self._parts = _checked_parts(resume)
             for part in self._parts:
                 self._read(part)
         _row_table(self._row)  # raises now what it would raise when written
@@ -239,6 +248,9 @@ class Recorder:
     ) -> None:
         if kind is not None:
             self._row["reason"] = f"{kind.__name__}: {error}".removesuffix(": ")
+            if not issubclass(kind, Exception):  # as by Ctrl-C: cut off, to go on with later
+                self.flush()
+                return
             text = "".join(traceback.format_exception(kind, error, trace))
             self._write("traceback.txt", text.encode())
         for table in PIECEWISE:
@@ -306,7 +318,7 @@ class Recorder:
         names = ["started", "seconds", *(column.name for column in RUN_FINDINGS)]
         return {
             "number": self._number,
-            "parts": [[part.table, part.number, part.digest] for part in self._parts],
+            "parts": [part.name for part in self._parts],
             "row": {name: self._row[name] for name in names},
         }
 
@@ -327,6 +339,26 @@ class Recorder:
 
     def _write(self, name: str, content: bytes) -> None:
         write_whole(self.folder / name, content)
+
+
+def _checked_row(row: Any) -> dict[str, Any]:
+    """The findings of a position, which may be from a file."""
+    names = {"started", "seconds", *(column.name for column in RUN_FINDINGS)}
+    if not isinstance(row, dict) or not set(row) <= names or "seconds" not in row:
+        raise ResultsError(f"a position must hold a run's findings, got {str(row)[:80]}")
+    return row
+
+
+def _checked_parts(position: Mapping[str, Any]) -> tuple[int, list[Part]]:
+    """The next number, and the parts before it; names that are no part's lead nowhere."""
+    number, names = position.get("number"), position.get("parts")
+    listed = names if isinstance(names, list) else [None]
+    parts = [as_part(name) if isinstance(name, str) else None for name in listed]
+    found = [part for part in parts if part is not None and part.table in PIECEWISE]
+    known = len(found) == len(parts)
+    if not isinstance(number, int) or not known or any(p.number >= number for p in found):
+        raise ResultsError(f"a position must name parts and a number, got {str(position)[:80]}")
+    return number, found
 
 
 def _row_table(row: Mapping[str, Any]) -> pa.Table:

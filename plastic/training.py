@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,23 @@ LOST = "lost its trial"
 """Refusal of edits that a trial was made of, and that were taken back after it."""
 
 ALWAYS_OPEN = Constant()
+
+
+class Keeps(Protocol):
+    """What saves a training on its way: `plastic.checkpoint.Checkpoints`."""
+
+    def stop(self, step: int, until: int) -> int:
+        """The step up to which training may go on in one stretch."""
+
+    def offer(self, training: Training) -> None:
+        """Save the training if it is time to."""
+
+
+class Restores(Protocol):
+    """What brings a training to where another one was: `plastic.checkpoint.Checkpoint`."""
+
+    def restore(self, training: Training) -> None:
+        """Bring it there."""
 
 
 class Rows(NamedTuple):
@@ -77,7 +94,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Lived:
-    """A branch of a trial that has been lived through, and all it takes to go on from there."""
+    """A branch of a trial that has been lived through, to go on from there."""
 
     branch: Branch
     rows: list[Rows]
@@ -93,7 +110,7 @@ class Training:
     Attributes
     ----------
     losses : float array, shape (n_steps,)
-        Of each mini-batch so far; NaN where the network has not been.
+        Of each mini-batch so far; NaN elsewhere, and where a checkpoint needs them no more.
     asked : int
         The step at which the policy was asked last.
     """
@@ -129,6 +146,15 @@ class Training:
             yield self.evaluate()
             yield from self.selection()
         self.learn_until(until)
+
+    def reach(self, until: int, checkpoints: Keeps | None) -> Iterator[Rows]:
+        """As `advance`, and save the training wherever it is time to."""
+        stop = -1
+        while stop < until:
+            stop = checkpoints.stop(self.step, until) if checkpoints else until
+            yield from self.advance(stop)
+            if checkpoints:
+                checkpoints.offer(self)
 
     def learn_until(self, step: int) -> None:
         """Train up to this step, in one stretch."""
@@ -314,6 +340,8 @@ def train(
     batch_size: int = 50,
     evaluate_every: int = 50,
     plasticity: Plasticity = ALWAYS_OPEN,
+    checkpoints: Keeps | None = None,
+    resume: Restores | None = None,
 ) -> Iterator[Rows]:
     """Train a network on a dataset while a policy rewires it.
 
@@ -338,6 +366,10 @@ def train(
         and one at the end, too.
     plasticity : Plasticity
         Which neurons the policy may change at what time; by default all, always.
+    checkpoints : Checkpoints, optional
+        Where and how often the training is saved.
+    resume : Checkpoint, optional
+        A training to go on from, of parts made as these were.
 
     Yields
     ------
@@ -349,8 +381,10 @@ def train(
     InvalidParameter
         If a count is below 1, the network has learned for `n_steps` already, or the policy
         would edit while neurons are being selected.
+    InvalidCheckpoint
+        If `resume` is of a training of another kind; nothing is changed then.
     Diverged
-        If the loss is no longer a finite, bounded number.
+        If the loss is no longer a finite, bounded number; raised while rows are drawn.
     """
     check_count("n_steps", n_steps)
     check_count("evaluate_every", evaluate_every)
@@ -365,15 +399,25 @@ def train(
         network, dataset, policy, optimizer, schedule, plasticity, batches, streams, n_steps,
         evaluate_every,
     )  # fmt: skip
-    journal = Journal(network.topology, remember=0)
-    asked = sorted({n for n in map(int, policy.steps(n_steps)) if done < n < n_steps})
+    if resume:
+        resume.restore(training)
+    asked = sorted({n for n in map(int, policy.steps(n_steps)) if training.asked < n < n_steps})
     check_unedited(network, asked)
-    yield Rows("edits", wiring_rows(network.topology) | {"accepted": True})
-    yield training.evaluate()
+    return _rows_of(training, asked, checkpoints, begins=resume is None)
+
+
+def _rows_of(
+    training: Training, asked: list[int], checkpoints: Keeps | None, *, begins: bool
+) -> Iterator[Rows]:
+    topology, n_steps = training.network.topology, training.n_steps
+    if begins:
+        yield Rows("edits", wiring_rows(topology) | {"accepted": True})
+        yield training.evaluate()
+    journal = Journal(topology, remember=0)
     for step, following in pairwise([*asked, n_steps]):
-        yield from training.advance(step)  # evaluates first: what was learned, not what will be
+        yield from training.reach(step, checkpoints)  # evaluates first: what was learned
         yield from training.edit(journal, following)
-    yield from training.advance(n_steps)
+    yield from training.reach(n_steps, checkpoints)
 
 
 def rewarded_arms(proposal: Proposal, reward: float) -> dict[str, Array]:

@@ -266,6 +266,7 @@ class Selected(Network):
         spent, selecting = taken(state, "spent", (2,)), taken(state, "selecting", ())
         self._course.restore(state)
         self.flops, self.evaluations = spent.tolist()
+        self._structure = self.topology.structure  # perhaps read from a file since
         self._part = self._take() if selecting else None
 
     def _choose(self, event: int) -> None:

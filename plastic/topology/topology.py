@@ -294,6 +294,12 @@ class Topology:
         )
         return part, neurons, connections
 
+    def become(self, other: Topology) -> None:
+        """Take over all that another one is, which is not to be used any more then."""
+        self._state, self._births = other._state, other._births
+        self.blocks, self._constraints = other.blocks, other._constraints
+        self.step = other.step
+
     @property
     def structure(self) -> Structure:
         """The arrays as they are now; the next `apply` makes others."""

@@ -1,0 +1,106 @@
+"""Going on with a run that was cut off, from the newest of its checkpoints that is of use."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from plastic.errors import InvalidCheckpoint, InvalidParameter, ResultsError
+
+if TYPE_CHECKING:
+    from plastic.checkpoint import Checkpoint, Checkpoints
+    from plastic.records import Recorder
+    from plastic.training import Rows
+
+FOLDER = "checkpoints"
+"""Name of the folder of checkpoints in a run's folder."""
+
+Train = Callable[..., "Iterator[Rows]"]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run that is about to start, or to go on.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    rows : iterator of Rows
+    checkpoints : Checkpoints
+        Whose `extra` is still to be set.
+    findings : mapping
+        What `experiments.run.Summary` knew; empty at the start.
+    """
+
+    recorder: Recorder
+    rows: Iterator[Rows]
+    checkpoints: Checkpoints
+    findings: Mapping[str, Any]
+
+
+def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train) -> Begun:
+    """Start a run from the beginning, or from where it was cut off; say so if not from there.
+
+    What had failed starts from the beginning: going on would fail once more.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's, which is held.
+    config : DictConfig
+    row : mapping
+        The run row.
+    train : callable
+        `plastic.training.train` of this run, but for ``checkpoints`` and ``resume``.
+    """
+    from plastic.checkpoint import Checkpoints, checkpoints_in, load_checkpoint
+    from plastic.records import Recorder, read_status
+
+    saving = Checkpoints(
+        folder / FOLDER, config.checkpoint_every, config.checkpoint_seconds,
+        keep=_most_kept(config),
+    )  # fmt: skip
+    text, status = OmegaConf.to_yaml(config, resolve=True), read_status(folder)
+    for path in checkpoints_in(saving.folder) if status == "running" else []:
+        try:
+            checkpoint = load_checkpoint(path)
+            position = _extra(checkpoint, folder.name)
+            recorder = Recorder(folder, row, text, resume=position["recorder"])
+            rows = train(checkpoints=saving, resume=checkpoint)
+        except (InvalidCheckpoint, InvalidParameter, ResultsError) as error:
+            print(f"{folder.name}  cannot go on from {path.name}: {error}", flush=True)
+            continue
+        print(f"{folder.name}  goes on from step {checkpoint.step}", flush=True)
+        return Begun(recorder, rows, saving, position["summary"])
+    if status:
+        how = "had failed" if status == "failed" else "was cut off"
+        print(f"{folder.name}  {how}; from the beginning", flush=True)
+    recorder = Recorder(folder, row, text)
+    shutil.rmtree(saving.folder, ignore_errors=True)  # of another start, whose parts now go
+    return Begun(recorder, train(checkpoints=saving), saving, {})
+
+
+def tidy_up(saving: Checkpoints, config: DictConfig) -> None:
+    """Remove the checkpoints of a run that is complete, unless they are to be kept."""
+    if config.keep_checkpoints == 0:
+        shutil.rmtree(saving.folder, ignore_errors=True)
+
+
+def _most_kept(config: DictConfig) -> int | None:
+    """How many checkpoints stay while the run goes on: the newest is needed anyway."""
+    return None if config.keep_checkpoints is None else max(1, config.keep_checkpoints)
+
+
+def _extra(checkpoint: Checkpoint, run_id: str) -> Mapping[str, Any]:
+    """What `experiments.run.run` has added to a checkpoint of this run."""
+    extra = checkpoint.extra
+    if extra.get("run_id") != run_id:
+        raise InvalidCheckpoint(f"it is of {extra.get('run_id')!r}, another run")
+    if not all(isinstance(extra.get(name), dict) for name in ("recorder", "summary")):
+        raise InvalidCheckpoint("it does not tell where the tables were")
+    return extra
