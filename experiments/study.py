@@ -111,20 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         The command line without the program's name; the process's own by default.
     """
-    parser = argparse.ArgumentParser(
-        prog="plastic-study",
-        description="Run all sweeps of a study in conf/studies/, then write its tables.",
-        epilog="What results/reference holds was made by these.",
-    )
-    parser.add_argument("study", help=f"one of {', '.join(studies())}")
-    parser.add_argument(
-        "overrides", nargs="*", help="added to every sweep, as in seed=0,1 or steps=100"
-    )
-    parser.add_argument(
-        "--results", default="results", help="folder of all results (default: results)"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only print the commands")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = _parser().parse_intermixed_args(argv)
     try:
         commands = commands_of(arguments.study, arguments.overrides, arguments.results)
     except PlasticError as error:
@@ -138,6 +125,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed:
         print(f"error: {failed} of {len(commands)} commands failed", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plastic-study",
+        description="Run all sweeps of a study in conf/studies/, then write its tables.",
+        epilog="What results/reference holds was made by these.",
+    )
+    parser.add_argument("study", help=f"one of {', '.join(studies())}")
+    parser.add_argument(
+        "overrides", nargs="*", help="added to every sweep, as in seed=0,1 or steps=100"
+    )
+    parser.add_argument(
+        "--results", default="results", help="folder of all results (default: results)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only print the commands")
+    return parser
 
 
 if __name__ == "__main__":

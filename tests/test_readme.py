@@ -62,7 +62,7 @@ def test_every_command_is_understood(words, command, tmp_path):
     program, *arguments = words
     module = import_module(f"experiments.{program}")
     if hasattr(module, "_parser"):
-        module._parser().parse_args(arguments)  # which ends the process at a mistake
+        module._parser().parse_intermixed_args(arguments)  # which ends the process at a mistake
         return
     for place in (0, -1):
         ended = command(
