@@ -46,7 +46,11 @@ def _compare(arguments: argparse.Namespace) -> int:
     try:
         results = load_results(arguments.folder)
         frame = compare(
-            results, baseline=arguments.baseline, by=arguments.by, metric=arguments.metric
+            results,
+            baseline=arguments.baseline,
+            by=arguments.by,
+            metric=arguments.metric,
+            equal=arguments.equal,
         )
         if arguments.csv:
             frame.to_csv(arguments.csv, index=False)
@@ -82,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--metric", default="final_test_score", help="a score or loss of the run table"
+    )
+    parser.add_argument(
+        "--equal",
+        choices=("steps", "flops"),
+        default="steps",
+        help="compare after as many steps, or after as many operations as the cheapest took",
     )
     parser.add_argument("--csv", type=Path, help="write every column of the comparison here")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table only")

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from plastic.analysis.equal_flops import at_equal_flops
 from plastic.analysis.results import Results
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
 from plastic.columns import RUN_FINDINGS, is_execution
-from plastic.errors import InvalidParameter, ResultsError
+from plastic.errors import InvalidParameter, ResultsError, check_in
 
 COSTS = ("n_connections", "n_neurons", "train_flops", "candidate_fraction", "seconds")
 """The columns of the run table that a comparison gives the means of."""
+
+EQUAL = ("steps", "flops")
 
 _NO_SETTING = {"run_id", "seed", "status", "reason", "started", "seconds"} | {
     column.name for column in RUN_FINDINGS
@@ -32,6 +35,7 @@ def compare(
     baseline: str | None = None,
     by: str = "policy",
     metric: str = "final_test_score",
+    equal: str = "steps",
 ) -> pd.DataFrame:
     """A row for each setting and policy, best first within a setting.
 
@@ -46,6 +50,9 @@ def compare(
         The column whose values are compared.
     metric : str
         The score or loss that is compared, a column of the run table.
+    equal : {"steps", "flops"}
+        Whether runs are compared at their ends, or where they stood once they had cost as much
+        as the cheapest of them (`plastic.analysis.equal_flops`).
 
     Returns
     -------
@@ -72,7 +79,10 @@ def compare(
     for name, value, choices in (("by", by, list(runs)), ("metric", metric, scores)):
         if value not in choices:
             raise InvalidParameter(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    check_in("equal", equal, EQUAL)
     settings = setting_columns(runs, by)
+    if equal == "flops":
+        runs = at_equal_flops(runs, results.convergence, settings)
     runs = runs.assign(**{by: _names(runs, settings, by)})
     baseline = _baseline(baseline, runs[by])
     rows: list[dict[str, Any]] = []
