@@ -129,3 +129,16 @@ def test_regret_is_told_in_the_same_columns(tmp_path):
     assert table["metric"].tolist() == ["regret after 10 rounds", "regret after 100 rounds"]
     assert (table["n_seeds"] == 9).all()
     assert table["n_neurons"].isna().all()
+
+
+REFERENCE = config_folder().parent / "results" / "reference"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(REFERENCE.glob("*/summary.csv")), ids=lambda path: path.parent.name
+)
+def test_every_reference_table_has_the_columns_of_all(path):
+    table = pd.read_csv(path)
+    assert tuple(table.columns[: len(STUDY_COLUMNS)]) == STUDY_COLUMNS
+    assert (table["low"] <= table["high"]).all() or table["n_seeds"].min() < 2
+    assert (path.parent / "README.md").is_file()
