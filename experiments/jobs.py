@@ -385,6 +385,8 @@ def carry_out(start: Callable[[], Any]) -> None:
 
 def unfinished_business() -> str:
     """What a sweep of this process left undone, in a line; empty if all is complete."""
+    if not plans:
+        return ""
     from plastic.analysis.status import COMPLETE, counts, survey
 
     left = []
