@@ -28,7 +28,7 @@ from experiments.config import (
 )
 from experiments.jobs import carry_out, failures, job, quote_seeds, unfinished_business
 from experiments.progress import Progress, python_here
-from experiments.resuming import begin, tidy_up
+from experiments.resuming import Begun, begin, tidy_up
 from plastic.errors import PlasticError, ResultsError
 from plastic.locks import FolderLock
 
@@ -73,13 +73,6 @@ def run(config: DictConfig) -> Path:
     if is_complete(folder, config):
         print(f"{folder.name}  complete already", flush=True)
         return folder
-    with FolderLock(folder):
-        _run_into(folder, config)
-    return folder
-
-
-def _run_into(folder: Path, config: DictConfig) -> None:
-    """Run a configuration into a folder that is held."""
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     plasticity = build(config, "plasticity")
@@ -99,15 +92,27 @@ def _run_into(folder: Path, config: DictConfig) -> None:
         evaluate_every=config.evaluate_every, plasticity=plasticity,
     )  # fmt: skip
     summary, progress = Summary(network.topology.n_possible), Progress(folder.name, n_steps)
-    begun = begin(folder, config, run_row(config), steps)
+    with FolderLock(folder):
+        if is_complete(folder, config):  # by another process, while this one got ready
+            print(f"{folder.name}  complete already", flush=True)
+            return folder
+        begun = begin(folder, config, run_row(config), steps)
+        record(begun, summary, progress, dataset.metric)
+        tidy_up(begun.checkpoints, config)
+    progress.close(summary.values, dataset.metric)
+    return folder
+
+
+def record(begun: Begun, summary: Summary, progress: Progress, metric: str) -> None:
+    """Train, and write down whatever comes of it."""
     summary.values |= begun.findings
     with begun.recorder as recorder:
         begun.checkpoints.extra = lambda: {
-            "run_id": folder.name,
+            "run_id": recorder.folder.name,
             "recorder": recorder.position(),
             "summary": summary.values,
         }
-        recorder.finish(metric=dataset.metric)
+        recorder.finish(metric=metric)
         written = time.monotonic()
         for rows in begun.rows:
             recorder.add(rows.table, rows.columns)
@@ -117,8 +122,6 @@ def _run_into(folder: Path, config: DictConfig) -> None:
             if time.monotonic() - written > FLUSH_SECONDS:
                 recorder.flush()
                 written = time.monotonic()
-    tidy_up(begun.checkpoints, config)
-    progress.close(summary.values, dataset.metric)
 
 
 def make_network(
@@ -186,11 +189,11 @@ def is_complete(folder: Path, config: DictConfig) -> bool:
     ResultsError
         If the folder holds another run, or one of another configuration.
     """
-    from plastic.records import read_status  # as in `run`
-
     written = folder / "config.yaml"
     if not written.is_file():
         return False
+    from plastic.records import read_status  # as in `run`
+
     held = OmegaConf.load(written)
     if not isinstance(held, DictConfig) or _identity(held) != _identity(config):
         raise ResultsError(f"{folder} holds a run of another configuration; move it away")
