@@ -1,8 +1,8 @@
 """Runs that are killed: a child process counts its writes, and ends at one, as by SIGKILL.
 
 ``python tests/killed.py FOLDER AT HALF OVERRIDE ...`` runs a configuration and is gone at
-write number AT (of 0, 1, ...), after half of that write if HALF is 1.  Every call that changes what is
-on the disk counts: writes, renames, removals, new folders.
+write number AT (of 0, 1, ...), after half of that write if HALF is 1.  Every call that changes
+what is on the disk counts: writes, renames, removals, new folders.
 """
 
 from __future__ import annotations
