@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-cluster lint extras bench lock docs wheel clean
+.PHONY: demo test test-cluster lint extras bench lock docs wheel release-check clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -50,6 +50,9 @@ lock:  ## resolve the pinned requirements again (needs uv)
 
 wheel: $(READY)  ## build the wheel and the source distribution into dist/
 	$(BIN)/python -m hatchling build
+
+release-check: $(READY)  ## validate wheel and source distribution, and run the tests of the one on the other
+	$(BIN)/python tests/release.py
 
 clean:
 	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -99,9 +99,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         place = posixpath.normpath(posixpath.join(folder, target))
         found = next((uri for uri in _uris(place) if files.get_file_from_path(uri)), None)
         if found is None:
-            if not (ROOT / place).exists():
-                return match[0]  # MkDocs warns of it
-            return text  # a file of the repository that is no page
+            # results are in the repository, and not in a source distribution
+            if (ROOT / place).exists() or place.startswith("results/"):
+                return text  # a file that is no page
+            return match[0]  # MkDocs warns of it
         relative = posixpath.relpath(found, posixpath.dirname(here) or ".")
         return f"[{text}]({relative}{anchor})"
 

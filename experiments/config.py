@@ -115,6 +115,7 @@ def cores_for(threads: int) -> int:
     >>> cores_for(10**6)
     1
     """
+    threads = max(1, threads)  # a number that is none is refused later, by name
     if hasattr(os, "sched_getaffinity"):  # those that this process may use
         return max(1, len(os.sched_getaffinity(0)) // threads)
     return max(1, (os.cpu_count() or 1) // threads)

@@ -129,6 +129,15 @@ def do(config_of: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., Pa
 
 
 @pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of the reference tables."""
+    folder = ROOT / "results" / "reference"
+    if not folder.is_dir():
+        pytest.skip("a source distribution has no results; the repository has the tables")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small results/demo: two policies, two seeds, 60 steps."""
     folder = tmp_path_factory.mktemp("demo")

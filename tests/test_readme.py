@@ -85,6 +85,12 @@ def places_in(page):
         yield re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-")
 
 
+def is_left_out(file):
+    """Whether this is a source distribution, which has no results, and the file is of them."""
+    there = ROOT / "results"
+    return not there.is_dir() and file.resolve().is_relative_to(there.resolve())
+
+
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     text = BLOCK.sub("", page.read_text(encoding="utf-8"))
@@ -92,6 +98,8 @@ def test_links_lead_somewhere(page):
         if "://" in target:
             continue
         led = (page.parent / target) if target else page
+        if is_left_out(led):
+            continue
         assert led.exists(), target
         if anchor:
             assert anchor in places_in(led), f"{target}#{anchor}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from recordings import write_run
 
-from experiments.config import config_folder
 from experiments.summarize import main
 from plastic.analysis import STUDY_COLUMNS, load_results, mean_interval, summarize, summary
 
@@ -101,20 +102,20 @@ def test_the_command_says_that_there_is_nothing(tmp_path, capsys):
     assert "holds no runs" in capsys.readouterr().err
 
 
-def test_studies_that_are_no_runs_are_told_in_the_same_columns(tmp_path):
-    reference = config_folder().parent / "results" / "reference" / "masks"
-    assert main([str(reference), "--to", str(tmp_path)]) == 0
+def test_studies_that_are_no_runs_are_told_in_the_same_columns(tmp_path, reference):
+    masks = reference / "masks"
+    assert main([str(masks), "--to", str(tmp_path)]) == 0
     key = ["dataset", "policy", "sampling"]
     made, kept = (
         pd.read_csv(folder / "summary.csv").fillna({"sampling": ""}).sort_values(key)
-        for folder in (tmp_path, reference)
+        for folder in (tmp_path, masks)
     )
     assert tuple(made.columns) == STUDY_COLUMNS
     pd.testing.assert_frame_equal(
         made.reset_index(drop=True), kept.reset_index(drop=True), check_dtype=False
     )
     pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "masks.csv"), pd.read_csv(reference / "masks.csv")
+        pd.read_csv(tmp_path / "masks.csv"), pd.read_csv(masks / "masks.csv")
     )
 
 
@@ -131,7 +132,7 @@ def test_regret_is_told_in_the_same_columns(tmp_path):
     assert table["n_neurons"].isna().all()
 
 
-REFERENCE = config_folder().parent / "results" / "reference"
+REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ SWEEPS = [
 ]
 
 
-def test_the_studies_are_those_of_the_reference_tables():
-    folders = (config_folder().parent / "results" / "reference").iterdir()
+def test_the_studies_are_those_of_the_reference_tables(reference):
+    folders = reference.iterdir()
     renamed = {"digits": "reference_digits"}
     tables = {renamed.get(folder.name, folder.name) for folder in folders}
     assert tables - {"bench"} <= set(studies())
