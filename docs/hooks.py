@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -53,9 +54,21 @@ def made_pages() -> dict[str, str]:
     return pages
 
 
+def named_pages(nav: object) -> Iterator[str]:
+    """Files that a navigation names, whatever it is nested in."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from named_pages(part)
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages that are made into the navigation."""
+    """Put the pages that are made into the navigation, and those of docs/ it does not name."""
     assert config.nav is not None
+    named = set(named_pages(config.nav))
+    for file in sorted((ROOT / "docs").glob("*.md")):
+        if file.name not in named:
+            config.nav[1]["Guide"].append(file.name)
     reports = [
         {report.parent.name.capitalize(): f"results/reference/{report.parent.name}/README.md"}
         for report in REPORTS

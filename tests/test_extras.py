@@ -42,7 +42,10 @@ FEATURES = {
     ],
     "neat": ["plastic.interop.from_neat(None, None)"],
 }
-"""What needs an extra, as code; it runs where none is installed."""
+"""What needs an extra, as a user would call it; it runs where none is installed.
+
+Besides these, every call of ``require_extra`` in the packages is tried by itself.
+"""
 
 CHILD = '''
 import json, sys
@@ -68,7 +71,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Hidden
 
 import numpy as np
 import plastic, plastic.interop, experiments
-from plastic.errors import MissingExtra
+from plastic.errors import MissingExtra, require_extra
 from plastic.topology.wiring import erk
 
 rng = np.random.default_rng(0)
@@ -112,9 +115,9 @@ def roster():
     }
 
 
-def asked_for():
-    """Library and extra of every call of ``require_extra`` in the packages."""
-    for folder in ("plastic", "experiments"):
+def asked_for(*folders):
+    """Library and extra of every call of ``require_extra``, in the packages by default."""
+    for folder in folders or ("plastic", "experiments"):
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "require_extra":
@@ -132,6 +135,7 @@ def said(tmp_path_factory):
         if extra not in NOT_FOR_USERS
     ]
     features = [feature for held in FEATURES.values() for feature in held]
+    features += [f"require_extra{pair}" for pair in set(asked_for())]
     ended = subprocess.run(
         [sys.executable, "-c", CHILD],
         input=json.dumps([hidden, gone, features]),
@@ -154,8 +158,7 @@ def test_every_feature_names_its_extra_in_one_line(said):
 
 
 def test_a_module_that_cannot_be_imported_says_so_too(said):
-    features = [feature for held in FEATURES.values() for feature in held]
-    modules = {name: message for name, message in said.items() if name not in features}
+    modules = {name: said[name] for name in said if name.replace(".", "").isidentifier()}
     assert "plastic.interop.torch" in modules
     for message in modules.values():
         assert 'which is not installed: pip install "plastic[' in message
@@ -169,8 +172,16 @@ def test_every_call_names_an_extra_that_brings_the_library():
         assert library.split(".")[0] in roots, f"plastic[{extra}] does not bring {library}"
 
 
-def test_every_extra_that_is_asked_for_has_a_feature_here():
-    assert {extra for _, extra in asked_for()} == set(FEATURES)
+def test_every_call_says_how_to_get_the_library(said):
+    for library, extra in asked_for():
+        name = library.partition(".")[0]
+        message = f'this needs {name}, which is not installed: pip install "plastic[{extra}]"'
+        assert said[f"require_extra{(library, extra)}"] == message
+
+
+def test_every_neighbour_has_a_feature_here():
+    neighbours = {extra for _, extra in asked_for("plastic/interop")}
+    assert neighbours <= set(FEATURES) <= {extra for _, extra in asked_for()}
 
 
 def test_the_extra_for_working_on_neighbours_brings_them_all():
