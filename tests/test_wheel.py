@@ -69,6 +69,7 @@ def test_it_names_its_programs_and_its_license(wheel):
     assert "plastic-compare = experiments.compare:main" in programs
     assert "plastic-regret = experiments.regret:main" in programs
     assert "plastic-masks = experiments.masks:main" in programs
+    assert "plastic-study = experiments.study:main" in programs
     assert "License-Expression: MIT" in metadata
     assert "Requires-Python: <3.14,>=3.11" in metadata
     assert "# plastic" in metadata  # the README is the description
