@@ -8,10 +8,14 @@ import re
 import subprocess
 import sys
 from copy import deepcopy
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from os import environ
 from pathlib import Path
+from shutil import which
+from threading import Thread
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
@@ -142,6 +146,39 @@ def test_what_is_public_is_found_by_the_search(site):
     found = " ".join(entry["title"] for entry in index["docs"])
     for name in ("from_torch", "Topology", "sparse_evolution", "load_results", "Glossary"):
         assert name in found
+
+
+@pytest.fixture
+def address(site):
+    """Where a server of this machine gives the site."""
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_browser_finds_a_page_and_asks_nobody_else(address):
+    pytest.importorskip("playwright", reason="playwright is not installed: make extras")
+    from playwright.sync_api import sync_playwright
+
+    chromium = which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    asked = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/index.html")
+        page.fill("input[name=query]", "from_torch")
+        page.wait_for_selector(".md-search-result__link[href*='interop.torch']", timeout=60_000)
+        browser.close()
+    assert asked
+    assert {url for url in asked if not url.startswith((address, "data:", "blob:"))} == set()
 
 
 def test_every_module_has_a_page(site):
