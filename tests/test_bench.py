@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.bench import __main__ as program
-from experiments.bench import cases, editing, peaks, peers, problems, roofline
+from experiments.bench import cases, editing, loading, peaks, peers, problems, roofline
 from experiments.bench.growth import MOMENTS, Growing, growth_rows
 from experiments.bench.measure import (
     Contender,
@@ -297,3 +297,12 @@ def test_start_up_is_measured_in_processes_of_their_own():
     assert {row.case for row in rows} == {"run --help"}
     assert rows[0].peer == "Hydra alone"
     assert all(row.our_ms > 10 and row.peer_ms > 10 for row in rows)
+
+
+def test_loading_is_measured_beside_pandas(monkeypatch):
+    whole, part = loading.loading_rows(BRIEF, n_runs=4, n_rows=30)
+    assert (whole.case, part.case) == ("load 4x30", "load 4x30, part")
+    assert min(whole.our_ms, whole.peer_ms, part.our_ms, part.peer_ms) > 0
+    monkeypatch.setattr(loading, "_theirs", lambda folder: loading._ours(folder).head(1))
+    with pytest.raises(Disagreement, match="pandas does not load the same"):
+        loading.loading_rows(BRIEF, n_runs=2, n_rows=30)

@@ -57,7 +57,12 @@ LIBRARIES = {
     "networkx": ["plastic/topology", "plastic/interop/graphs", "experiments/bench"],
     "numba": ["plastic/engine", "plastic/topology/compiled", "experiments/bench"],
     "llvmlite": ["plastic/engine"],
-    "pandas": ["plastic/records", "plastic/analysis", "plastic/datasets/table"],
+    "pandas": [
+        "plastic/records",
+        "plastic/analysis",
+        "plastic/datasets/table",
+        "experiments/bench",
+    ],
     "pyarrow": [
         "plastic/parts",
         "plastic/records",

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from experiments.bench import problems
 from experiments.bench.editing import SIZES, edit_rows
 from experiments.bench.growth import growth_rows
+from experiments.bench.loading import loading_rows
 from experiments.bench.measure import Contender, Effort, Row, check_equal, compare
 from experiments.bench.memory import training_rows
 from experiments.bench.peers import Program, is_installed
@@ -83,6 +84,7 @@ def cases() -> dict[str, Case]:
         Case("growth_dag", _growth_dag),
         Case("memory", _memory),
         Case("startup", startup_rows),
+        Case("load", loading_rows),
         *(Case(f"edit_{size}", _edits(size), size == "10M") for size in SIZES),
         Case("rewire", lambda effort: rewire_rows(20_000, 1_000_000, effort)),
         *(Case(f"roofline_{density:g}", _roofline(density)) for density in DENSITIES),
