@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-cluster lint extras bench lock docs wheel release-check clean
+.PHONY: demo test test-cluster soak lint extras bench lock docs wheel release-check clean
 
 demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
@@ -16,6 +16,9 @@ test: $(READY) lint  ## lint, types, tests, doctests, examples
 
 test-cluster: $(READY)  ## what needs Ray: forty jobs, and a cluster of two nodes on this machine (make extras first)
 	$(BIN)/python -m pytest -q -m cluster
+
+soak: $(READY)  ## kill runs at every write and 200 times by the clock, and read 12,500 mutated files
+	$(BIN)/python -m pytest -q -m slow tests/test_kills.py tests/test_fuzz.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from plastic.errors import InvalidCheckpoint, InvalidParameter, ResultsError
+from plastic.errors import InUse, InvalidCheckpoint, InvalidParameter, ResultsError
+from plastic.locks import LOCK, FolderLock
 
 if TYPE_CHECKING:
     from plastic.checkpoint import Checkpoint, Checkpoints
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 FOLDER = "checkpoints"
 """Name of the folder of checkpoints in a run's folder."""
+
+PARTS = "parts"
+"""As `plastic.parts.PARTS`, which is not imported for a run that is skipped."""
 
 Train = Callable[..., "Iterator[Rows]"]
 
@@ -85,10 +90,15 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
     return Begun(recorder, train(checkpoints=saving), saving, {})
 
 
-def tidy_up(saving: Checkpoints, config: DictConfig) -> None:
-    """Remove the checkpoints of a run that is complete, unless they are to be kept."""
-    if config.keep_checkpoints == 0:
-        shutil.rmtree(saving.folder, ignore_errors=True)
+def tidy_up(folder: Path, config: DictConfig) -> None:
+    """Remove what a complete run needs no more, and what a kill at its very end left behind."""
+    names = {PARTS, LOCK, FOLDER} if config.keep_checkpoints == 0 else {PARTS, LOCK}
+    left = [folder / name for name in names if (folder / name).exists()]
+    if not left:
+        return
+    with suppress(InUse), FolderLock(folder):  # whoever holds it tidies up, too
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)  # but the lock, which is a file
 
 
 def _most_kept(config: DictConfig) -> int | None:

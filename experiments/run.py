@@ -71,6 +71,7 @@ def run(config: DictConfig) -> Path:
     check_config(config)
     folder = Path(config.results_dir) / config.study / run_id(config)
     if is_complete(folder, config):
+        tidy_up(folder, config)
         print(f"{folder.name}  complete already", flush=True)
         return folder
     policy: Policy = build(config, "policy")
@@ -98,7 +99,7 @@ def run(config: DictConfig) -> Path:
             return folder
         begun = begin(folder, config, run_row(config), steps)
         record(begun, summary, progress, dataset.metric)
-        tidy_up(begun.checkpoints, config)
+    tidy_up(folder, config)
     progress.close(summary.values, dataset.metric)
     return folder
 

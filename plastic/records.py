@@ -344,9 +344,15 @@ class Recorder:
 def _checked_row(row: Any) -> dict[str, Any]:
     """The findings of a position, which may be from a file."""
     names = {"started", "seconds", *(column.name for column in RUN_FINDINGS)}
-    if not isinstance(row, dict) or not set(row) <= names or "seconds" not in row:
-        raise ResultsError(f"a position must hold a run's findings, got {str(row)[:80]}")
-    return row
+    plain = isinstance(row, dict) and set(row) <= names and "seconds" in row
+    try:
+        if plain and all(isinstance(value, int | float | str) for value in row.values()):
+            known = {column.name: column.missing for column in COLUMNS["run"]}
+            _row_table(known | row)
+            return dict(row)
+    except (ValueError, OverflowError):
+        pass  # a number for a text, or one beyond 64 bits
+    raise ResultsError(f"a position must hold a run's findings, got {str(row)[:80]}")
 
 
 def _checked_parts(position: Mapping[str, Any]) -> tuple[int, list[Part]]:

@@ -95,11 +95,10 @@ def check_stream(stream: Generator, told: Any) -> Any:
         raise InvalidParameter(
             f"a stream of {kind} cannot be saved; there are {', '.join(MOST)}"
         )
-    if not isinstance(told, dict) or told.get("bit_generator") != kind:
+    inner = told.get("state") if isinstance(told, dict) else None
+    if not isinstance(inner, dict) or told.get("bit_generator") != kind:
         raise InvalidParameter(f"the stream is one of {kind}, got {str(told)[:80]}")
-    state = {
-        name: _number(name, told["state"].get(name), most) for name, most in MOST[kind].items()
-    }
+    state = {name: _number(name, inner.get(name), most) for name, most in MOST[kind].items()}
     beside = {
         name: _number(name, told.get(name), BESIDE[name]) for name in BESIDE if name in own
     }

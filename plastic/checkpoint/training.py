@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plastic.checkpoint.proposals import decode_pending, encode_pending
 from plastic.engine import SGD, Adam
-from plastic.errors import InvalidCheckpoint, PlasticError
+from plastic.errors import InvalidCheckpoint
 from plastic.selection import Selected
 from plastic.streams import check_stream, stream_state
 from plastic.topology import Topology, decode, encode
@@ -83,8 +83,9 @@ def restore_training(training: Training, arrays: Arrays, told: Mapping[str, Any]
         _restore_parts(training, arrays, topology)
     except InvalidCheckpoint:
         raise
-    except (PlasticError, LookupError, TypeError, ValueError, OverflowError) as error:
-        raise InvalidCheckpoint(f"the checkpoint does not fit: {error}") from None
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise InvalidCheckpoint(f"the checkpoint does not fit: {said}") from error
     for name, state in streams.items():
         getattr(training.streams, name).bit_generator.state = state
     training.batches.ready = ready
