@@ -25,6 +25,10 @@ GROUPS = (
 )  # fmt: skip
 
 
+JOB_KEYS = ("seeds", "workers")
+"""Keys that say what the runs of a job are, and not what a run is."""
+
+
 class Engine(Enum):
     """Which engine computes."""
 
@@ -115,10 +119,10 @@ def cores_for(threads: int) -> int:
     >>> cores_for(10**6)
     1
     """
-    threads = max(1, threads)  # a number that is none is refused later, by name
+    n_cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # those that this process may use
-        return max(1, len(os.sched_getaffinity(0)) // threads)
-    return max(1, (os.cpu_count() or 1) // threads)
+        n_cores = len(os.sched_getaffinity(0))
+    return max(1, n_cores // max(1, threads))
 
 
 OmegaConf.register_new_resolver("cores_for", cores_for)
@@ -207,6 +211,12 @@ def check_config(config: Any) -> None:
     for name in ("study", "results_dir"):
         if not config[name].strip():
             raise InvalidParameter(f"{name} must not be empty")
+
+
+def as_text(config: Any) -> str:
+    """The configuration of a run as its folder keeps it: resolved, and without `JOB_KEYS`."""
+    own = [str(key) for key in config if key not in JOB_KEYS]
+    return OmegaConf.to_yaml(OmegaConf.masked_copy(config, own), resolve=True)
 
 
 def unknown_key(key: str, known: Sequence[str], what: str = "key") -> str:

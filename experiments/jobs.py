@@ -28,7 +28,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from experiments.config import RunConfig, cores_for
+from experiments.config import RunConfig, as_text, cores_for
 from plastic.errors import InUse, InvalidParameter, PlasticError
 from plastic.sweeps import as_command, note_begun, was_begun, write_plan
 
@@ -76,7 +76,8 @@ class WritePlan(Callback):
         study = Path(config.results_dir) / config.study
         if study.is_dir() and not plans:
             print(_so_far(study, jobs), flush=True)
-        write_plan(study, jobs)
+        with suppress(OSError):  # the jobs will say that nothing can be written there
+            write_plan(study, jobs)
         if (study, len(jobs)) not in plans:
             plans.append((study, len(jobs)))
 
@@ -238,11 +239,10 @@ def _record(config: DictConfig, error: Exception, began: float) -> None:
     told = folder / "traceback.txt"
     if told.is_file() and told.stat().st_mtime >= began - 1:
         return
-    text = OmegaConf.to_yaml(config, resolve=True)
     with (
         FolderLock(folder),
         suppress(type(error)),
-        Recorder(folder, run_row(config), text),
+        Recorder(folder, run_row(config), as_text(config)),
     ):
         raise error
 

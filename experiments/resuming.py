@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from experiments.config import as_text
 from plastic.errors import InUse, InvalidCheckpoint, InvalidParameter, ResultsError
 from plastic.locks import LOCK, FolderLock
 
@@ -70,7 +71,7 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
         folder / FOLDER, config.checkpoint_every, config.checkpoint_seconds,
         keep=_most_kept(config),
     )  # fmt: skip
-    text, status = OmegaConf.to_yaml(config, resolve=True), read_status(folder)
+    text, status = as_text(config), read_status(folder)
     for path in checkpoints_in(saving.folder) if status == "running" else []:
         try:
             checkpoint = load_checkpoint(path)

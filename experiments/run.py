@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.choices import build, choice
 from experiments.config import (
     GROUPS,
+    JOB_KEYS,
     check_config,
     check_overrides,
     config_folder,
@@ -224,7 +225,8 @@ def run_id(config: DictConfig) -> str:
 def run_row(config: DictConfig) -> dict[str, Any]:
     """The configuration as the run table holds it: names of choices beside their parameters."""
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
-    del plain["seeds"], plain["workers"]  # a run has one seed, and one process
+    for key in JOB_KEYS:
+        del plain[key]
     for group in GROUPS:
         parameters = plain.pop(group)
         parameters.pop("name", None)

@@ -15,6 +15,7 @@ from experiments.choices import build
 from experiments.compare import main as compare_main
 from experiments.run import run
 from plastic import Network, datasets
+from plastic.analysis import load_results
 from plastic.edits import Connect, Disconnect, PruneNeurons
 from plastic.engine import SGD, Cosine
 from plastic.errors import (
@@ -194,13 +195,15 @@ def test_results_that_cannot_be_written_are_refused(command, tmp_path, arguments
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_wrong_job_of_a_sweep_leaves_no_folder_and_stops_no_other(command, tmp_path):
+def test_a_wrong_job_of_a_sweep_leaves_its_reason_and_stops_no_other(command, tmp_path):
     quick = ["dataset=xor", "steps=2", "wiring.hidden=[4]", "policy=static"]
     ended = command("run", "-m", *quick, "optimizer.momentum=1,0.5", cwd=tmp_path)
     assert ended.code == 1
     assert "momentum must lie in [0, 1), got 1" in ended.err
-    folders = [path for path in (tmp_path / "results" / "first").iterdir() if path.is_dir()]
-    assert len(folders) == 1
+    results = load_results(tmp_path / "results" / "first")
+    assert len(results.complete) == 1
+    (failed,) = results.failed.itertuples()
+    assert failed.reason == "InvalidParameter: momentum must lie in [0, 1), got 1"
 
 
 def test_an_unknown_option_shows_how_to_use_it(command, tmp_path):

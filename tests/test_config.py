@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from experiments.choices import build
-from experiments.config import GROUPS, RunConfig, config_folder
+from experiments.config import GROUPS, RunConfig, as_text, config_folder
 from experiments.run import make_network, run
 from plastic.datasets import Dataset
 from plastic.engine import Network
@@ -215,9 +215,8 @@ def test_a_run_needs_no_command_line(config_of, tmp_path):
     config.results_dir = str(tmp_path)
     folder = run(config)
     assert folder.parent == tmp_path / "first"
-    assert OmegaConf.load(folder / "config.yaml") == OmegaConf.create(
-        OmegaConf.to_yaml(config, resolve=True)
-    )
+    assert OmegaConf.load(folder / "config.yaml") == OmegaConf.create(as_text(config))
+    assert "seeds" not in as_text(config)
 
 
 def test_composing_leaves_hydra_as_it_was(config_of):

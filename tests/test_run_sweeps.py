@@ -14,7 +14,8 @@ def test_a_run_that_diverges_says_so_and_lets_the_others_run(command, tmp_path):
     ended = command("run", "-m", *SMALL, "optimizer.learning_rate=0.05,1e5,0.1", cwd=tmp_path)
     assert ended.code == 1
     assert ended.err.startswith("error: ")
-    assert ended.err.endswith("error: 1 run(s) failed\n")
+    assert "error: results/first: 2 runs complete, 1 failed\n" in ended.err
+    assert ended.err.endswith("-m experiments.status results/first\n")
     assert "Traceback" not in ended.err
     results = load_results(tmp_path / "results")
     assert sorted(results.complete["optimizer.learning_rate"]) == [0.05, 0.1]
@@ -62,7 +63,7 @@ def test_a_sweep_leaves_nothing_else_behind(sweep):
     assert [path.name for path in (sweep / "results").iterdir()] == ["pairs"]
     study = sweep / "results" / "pairs"
     names = {path.name for path in study.iterdir()}
-    assert names == {"multirun.yaml", *load_results(study).folders}
+    assert names == {"multirun.yaml", ".sweeps", *load_results(study).folders}
     for folder in load_results(study).folders.values():
         assert {path.name for path in folder.iterdir()} == FILES
 
