@@ -78,6 +78,7 @@ def tail(content, rng):
     )
 
 
+KINDS = (np.float64, np.int64, np.uint8, np.bool_, np.int8)
 BYTEWISE = (flip, flip, cut, drop, repeat, overwrite, splice)
 NUMBERS = (0, -1, 1, 2**31, -(2**31), 2**63 - 1, 2**64, 2**200, 1.5, float("nan"))
 VALUES = (*NUMBERS, None, True, "", "../../etc/passwd", [], {}, [[]], {"a": {}}, "x" * 1000)
@@ -116,7 +117,8 @@ def mutate_array(arrays, rng):
     elif how == 3:
         values = np.concatenate([values.ravel(), values.ravel()])
     elif how == 4:
-        values = values.astype(rng.choice([np.float64, np.int64, np.uint8, np.bool_, np.int8]))
+        with np.errstate(all="ignore"):
+            values = values.astype(rng.choice(KINDS))
     elif how == 5:
         values = values[None] if rng.random() < 0.5 else np.zeros((0, *values.shape))
     elif values.size:

@@ -153,6 +153,11 @@ def test_a_checkpoint_of_another_training_is_refused(config_of, saved, change, m
 
 HOSTILE = {
     "negative ages": ("topology.connection.adam_age", lambda a: a - 10**6, "holds no ages"),
+    "ages about to overflow": (
+        "topology.connection.adam_age",
+        lambda a: a + (2**31 - 1 - a.max()),
+        "holds no ages",
+    ),
     "other weights": (
         "topology.connection.weight",
         lambda a: a.astype(np.float64),

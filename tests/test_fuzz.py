@@ -11,6 +11,7 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fuzz import (
     bounded_memory,
@@ -106,7 +107,8 @@ def test_forged_checkpoints_are_refused_or_can_go_on(saved, tmp_path, n, capsys)
                 assert other.end() == untouched, number
                 continue
             try:
-                list(steps)  # neither a crash nor an error of any other kind
+                with np.errstate(all="ignore"):  # forged weights may be any numbers
+                    list(steps)  # neither a crash nor an error of any other kind
             except PlasticError:
                 endings.append("ended in an error")
             else:

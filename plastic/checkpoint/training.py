@@ -144,7 +144,10 @@ def _check_topology(training: Training, topology: Topology) -> None:
                     f"column {name!r} holds {columns[name].dtype}, not {network.dtype}"
                 )
         ages = columns.get(Adam.slots[2])
-        if ages is not None and (ages.dtype != np.int32 or (ages < 0).any()):
+        # the kernel looks up a table by age
+        if ages is not None and (
+            ages.dtype != np.int32 or (ages < 0).any() or (ages > topology.step).any()
+        ):
             raise InvalidCheckpoint(f"column {Adam.slots[2]!r} holds no ages")
         for name, values in columns.items():
             if values.ndim != 1:
