@@ -1,22 +1,54 @@
 """Tables in, comparisons out; nothing in here trains."""
 
+from plastic.analysis.bayes import Equivalence, bayes_signed_rank, bayes_t
+from plastic.analysis.bootstrap import STATISTICS, Estimate, estimate
 from plastic.analysis.compare import compare, summary
+from plastic.analysis.curves import area_under_curve, curves, first_reached, milestones
+from plastic.analysis.judging import judge, verdict
+from plastic.analysis.pareto import pareto, pareto_front
+from plastic.analysis.profiles import performance_profile, probability_of_improvement
+from plastic.analysis.ranking import Ranking, friedman, nemenyi, rank_policies, wilcoxon
 from plastic.analysis.rendering import format_comparison, to_markdown
 from plastic.analysis.results import Results, load_results
+from plastic.analysis.scores import Scores, score_table, setting_label
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
 from plastic.analysis.studies import STUDY_COLUMNS, summarize, write_study
 
 __all__ = [
+    "STATISTICS",
     "STUDY_COLUMNS",
+    "Equivalence",
+    "Estimate",
+    "Ranking",
     "Results",
+    "Scores",
+    "area_under_curve",
+    "bayes_signed_rank",
+    "bayes_t",
     "compare",
+    "curves",
+    "estimate",
+    "first_reached",
     "format_comparison",
+    "friedman",
     "holm",
+    "judge",
     "load_results",
     "mean_interval",
+    "milestones",
+    "nemenyi",
     "paired_difference",
+    "pareto",
+    "pareto_front",
+    "performance_profile",
+    "probability_of_improvement",
+    "rank_policies",
+    "score_table",
+    "setting_label",
     "summarize",
     "summary",
     "to_markdown",
+    "verdict",
+    "wilcoxon",
     "write_study",
 ]

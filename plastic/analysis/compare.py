@@ -71,20 +71,14 @@ def compare(
     ResultsError
         If not one run can be read.
     """
+    check_choices(results, by=by, metric=metric)
     runs = results.runs
-    if runs.empty:
-        reason = results.unreadable["reason"].iloc[0]
-        raise ResultsError(f"none of the runs in {results.folder} can be read: {reason}")
-    scores = [column.name for column in RUN_FINDINGS if column.dtype == "float64"]
-    for name, value, choices in (("by", by, list(runs)), ("metric", metric, scores)):
-        if value not in choices:
-            raise InvalidParameter(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     check_in("equal", equal, EQUAL)
     settings = setting_columns(runs, by)
     if equal == "flops":
         runs = at_equal_flops(runs, results.convergence, settings)
-    runs = runs.assign(**{by: _names(runs, settings, by)})
-    baseline = _baseline(baseline, runs[by])
+    runs = runs.assign(**{by: policy_names(runs, settings, by)})
+    baseline = choose_baseline(baseline, runs[by])
     rows: list[dict[str, Any]] = []
     for setting, members in runs.groupby(settings, dropna=False, sort=False):
         groups = dict(list(members.groupby(by, sort=True)))
@@ -102,6 +96,28 @@ def compare(
     frame["baseline"] = baseline
     frame["p_value"] = holm(frame["p_value"])
     return frame
+
+
+def check_choices(
+    results: Results, *, by: str = "policy", metric: str = "final_test_score"
+) -> None:
+    """Raise unless there are runs to compare, and columns of these names.
+
+    Raises
+    ------
+    ResultsError
+        If not one run can be read.
+    InvalidParameter
+        If there is no such column.
+    """
+    runs = results.runs
+    if runs.empty:
+        reason = results.unreadable["reason"].iloc[0]
+        raise ResultsError(f"none of the runs in {results.folder} can be read: {reason}")
+    scores = [column.name for column in RUN_FINDINGS if column.dtype == "float64"]
+    for name, value, choices in (("by", by, list(runs)), ("metric", metric, scores)):
+        if value not in choices:
+            raise InvalidParameter(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 def summary(results: Results, *, metric: str = "final_test_score") -> pd.DataFrame:
@@ -166,7 +182,24 @@ def _varies(runs: pd.DataFrame, name: str, within: Sequence[str]) -> bool:
     return len(together) > len(runs[list(within)].drop_duplicates())
 
 
-def _names(runs: pd.DataFrame, settings: Sequence[str], by: str) -> pd.Series:
+def policy_names(runs: pd.DataFrame, settings: Sequence[str], by: str) -> pd.Series:
+    """Name of each run's policy, with the parameters that it was swept over.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        The table of runs.
+    settings : sequence of str
+        Columns that tell settings apart; what is told there is no part of the name.
+    by : str
+
+    Examples
+    --------
+    >>> runs = pd.DataFrame({"dataset": "digits", "policy": ["set", "set"],
+    ...     "policy.fraction": [0.1, 0.3]})
+    >>> policy_names(runs, ["dataset"], "policy").tolist()
+    ['set fraction=0.1', 'set fraction=0.3']
+    """
     names = runs[by].astype("str").astype(object)
     for _, members in runs.groupby(by, dropna=False, sort=False):
         own = _varying(members, [name for name in runs if _belongs(name, by) and name != by])
@@ -180,7 +213,19 @@ def _names(runs: pd.DataFrame, settings: Sequence[str], by: str) -> pd.Series:
     return names
 
 
-def _baseline(baseline: str | None, names: pd.Series) -> str:
+def choose_baseline(baseline: str | None, names: pd.Series) -> str:
+    """The policy to compare with: that asked for, else ``static``, else the first by name.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> choose_baseline(None, pd.Series(["set", "rigl"]))
+    'rigl'
+    """
     present = sorted(set(names))
     if baseline is None:
         return "static" if "static" in present else present[0]

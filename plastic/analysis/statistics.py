@@ -75,7 +75,7 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     (0.92, 0.87, 0.97)
     """
     check_range("level", level, 0, 1, open_low=True, open_high=True)
-    values = _flat("values", values)
+    values = flat("values", values)
     values = values[~np.isnan(values)]
     n = len(values)
     if n < 2:
@@ -107,7 +107,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Diffe
     >>> round(difference.mean, 3), difference.n, round(difference.p_value, 3)
     (0.025, 2, 0.126)
     """
-    a, b = _flat("a", a), _flat("b", b)
+    a, b = flat("a", a), flat("b", b)
     if a.shape != b.shape:
         raise InvalidParameter(f"a and b must hold the same seeds, got {len(a)} and {len(b)}")
     difference = a - b
@@ -152,7 +152,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.06, 0.06]
     """
-    p_values = _flat("p_values", p_values)
+    p_values = flat("p_values", p_values)
     tests = np.flatnonzero(~np.isnan(p_values))
     for value in p_values[tests]:
         check_range("p value", float(value), 0, 1)
@@ -163,7 +163,14 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def _flat(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def flat(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """The values as a flat array of floats.
+
+    Raises
+    ------
+    InvalidParameter
+        If they are not flat.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise InvalidParameter(f"{name} must be flat, got shape {array.shape}")
