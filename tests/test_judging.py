@@ -20,6 +20,7 @@ from plastic.analysis import (
     score_table,
 )
 from plastic.errors import InvalidParameter
+from plastic.records import Recorder
 
 
 @pytest.fixture
@@ -127,3 +128,34 @@ def test_front(sweep):
 def test_refusals(sweep, call, message):
     with pytest.raises(InvalidParameter, match=message):
         call(sweep)
+
+
+def write_curve(root, policy, seed, scores, flops):
+    run = {"study": "s", "dataset": "digits", "density": 0.05, "seed": seed, "policy": policy}
+    with Recorder(root / f"{policy}-{seed}", run) as recorder:
+        for step, (score, spent) in enumerate(zip(scores, flops, strict=True)):
+            fixed = {"epoch": 0, "split": "test", "loss": 1 - score, "learning_rate": 0.1}
+            sizes = {"n_neurons": 3, "n_connections": 4, "density": 0.1}
+            spent_so_far = {"train_flops": spent, "candidate_gradients": 0, "seconds": 0.0}
+            row = {"step": 10 * step, "score": score}
+            recorder.add("convergence", fixed | sizes | spent_so_far | row)
+
+
+def test_curves_have_students_bands(tmp_path):
+    write_curve(tmp_path, "set", 0, [0.1, 0.5, 0.9], [0, 100, 200])
+    write_curve(tmp_path, "set", 1, [0.3, 0.6, 0.7], [0, 200, 400])
+    results = load_results(tmp_path)
+    found = curves(results)
+    assert found["step"].tolist() == [0, 10, 20]
+    low, high = stats.t.interval(0.95, 1, 0.55, stats.sem([0.5, 0.6]))
+    np.testing.assert_allclose(
+        found.loc[1, ["mean", "low", "high"]].tolist(), [0.55, low, high]
+    )
+    paid = curves(results, x="train_flops", n_points=5)
+    assert paid["train_flops"].tolist() == [0, 100, 200, 300, 400]
+    assert paid["n_runs"].tolist() == [2, 2, 2, 1, 1]
+    np.testing.assert_allclose(paid["mean"], [0.2, 0.475, 0.75, 0.65, 0.7])
+    row = milestones(results, 0.8).iloc[0]
+    assert (row["n_runs"], row["n_reached"]) == (2, 1)
+    assert (row["steps_to_target"], row["flops_to_target"]) == (20, 200)
+    np.testing.assert_allclose([row["area"], row["final"], row["best"]], [0.525, 0.8, 0.8])
