@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,13 +51,15 @@ FLUSH_SECONDS = 10.0
 """Seconds of training after which tables are written again, for whoever kills the run."""
 
 
-def run(config: DictConfig) -> Path:
+def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> Path:
     """Run a configuration and write its tables, unless they are there and complete.
 
     Parameters
     ----------
     config : DictConfig
         As composed from conf/, see `experiments.config.RunConfig`.
+    watch : callable, optional
+        Is given every piece of a table when it is recorded; what it raises ends the run.
 
     Returns
     -------
@@ -99,13 +102,19 @@ def run(config: DictConfig) -> Path:
             print(f"{folder.name}  complete already", flush=True)
             return folder
         begun = begin(folder, config, run_row(config), steps)
-        record(begun, summary, progress, dataset.metric)
+        record(begun, summary, progress, dataset.metric, watch)
     tidy_up(folder, config)
     progress.close(summary.values, dataset.metric)
     return folder
 
 
-def record(begun: Begun, summary: Summary, progress: Progress, metric: str) -> None:
+def record(
+    begun: Begun,
+    summary: Summary,
+    progress: Progress,
+    metric: str,
+    watch: Callable[[Rows], None] | None = None,
+) -> None:
     """Train, and write down whatever comes of it."""
     summary.values |= begun.findings
     with begun.recorder as recorder:
@@ -121,6 +130,8 @@ def record(begun: Begun, summary: Summary, progress: Progress, metric: str) -> N
             summary.take(rows)
             recorder.finish(**summary.values)
             progress.show(summary.values)
+            if watch is not None:
+                watch(rows)
             if time.monotonic() - written > FLUSH_SECONDS:
                 recorder.flush()
                 written = time.monotonic()
