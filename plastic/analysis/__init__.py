@@ -4,8 +4,18 @@ from plastic.analysis.bayes import Equivalence, bayes_signed_rank, bayes_t
 from plastic.analysis.bootstrap import STATISTICS, Estimate, estimate
 from plastic.analysis.compare import compare, summary
 from plastic.analysis.curves import area_under_curve, curves, first_reached, milestones
+from plastic.analysis.film import Film, film_of
 from plastic.analysis.judging import judge, verdict
 from plastic.analysis.pareto import pareto, pareto_front
+from plastic.analysis.plots import (
+    plot_convergence,
+    plot_critical_difference,
+    plot_final,
+    plot_pareto,
+    plot_performance_profile,
+    plot_size,
+)
+from plastic.analysis.plots_runs import plot_arms, plot_edits, plot_topology
 from plastic.analysis.profiles import performance_profile, probability_of_improvement
 from plastic.analysis.ranking import Ranking, friedman, nemenyi, rank_policies, wilcoxon
 from plastic.analysis.rendering import format_comparison, to_markdown
@@ -19,6 +29,7 @@ __all__ = [
     "STUDY_COLUMNS",
     "Equivalence",
     "Estimate",
+    "Film",
     "Ranking",
     "Results",
     "Scores",
@@ -28,6 +39,7 @@ __all__ = [
     "compare",
     "curves",
     "estimate",
+    "film_of",
     "first_reached",
     "format_comparison",
     "friedman",
@@ -41,6 +53,15 @@ __all__ = [
     "pareto",
     "pareto_front",
     "performance_profile",
+    "plot_arms",
+    "plot_convergence",
+    "plot_critical_difference",
+    "plot_edits",
+    "plot_final",
+    "plot_pareto",
+    "plot_performance_profile",
+    "plot_size",
+    "plot_topology",
     "probability_of_improvement",
     "rank_policies",
     "score_table",

@@ -1,0 +1,308 @@
+"""Pictures of scores and costs: convergence, finals, fronts, ranks, profiles.
+
+Each returns Matplotlib's axes and takes ``ax=``, so that pictures compose.  Policies are told
+apart by colour, dashes and marker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from plastic.analysis.curves import curves
+from plastic.analysis.pareto import pareto
+from plastic.analysis.profiles import performance_profile
+from plastic.analysis.ranking import rank_policies
+from plastic.analysis.results import Results
+from plastic.analysis.scores import named_runs, score_table, setting_label
+from plastic.analysis.statistics import mean_interval
+from plastic.analysis.style import legend, new_axes, nothing, plain, styles
+from plastic.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LABELS = {
+    "step": "optimizer steps",
+    "train_flops": "operations spent on training",
+    "epoch": "epochs",
+    "seconds": "seconds of training",
+    "n_connections": "connections",
+    "n_neurons": "neurons",
+}
+
+
+def plot_convergence(
+    results: Results,
+    *,
+    x: str = "step",
+    value: str = "score",
+    split: str = "test",
+    by: str = "policy",
+    setting: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Mean curve of each policy, with the 95% band over its seeds.
+
+    Parameters
+    ----------
+    results : Results
+    x, value, split, by : str
+        As `plastic.analysis.curves` takes them.
+    setting : int, optional
+        Number of the setting (dataset, density, ...) to draw; needed if there are several.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Raises
+    ------
+    InvalidParameter
+        If a parameter is none of its choices, or there are several settings and none is chosen.
+    MissingExtra
+        If Matplotlib is not installed.
+    """
+    settings, policies = _settings_of(results, by)
+    frame = _of_setting(
+        curves(results, x=x, value=value, split=split, by=by), settings, setting
+    )
+    ax = new_axes(ax)
+    looks = styles(policies)
+    for name in policies:
+        curve = frame[frame[by] == name]
+        if curve.empty:
+            continue
+        places = curve[x].to_numpy(float)
+        look = looks[name] | {"markevery": max(len(curve) // 8, 1), "markersize": 4}
+        ax.plot(places, curve["mean"], label=plain(name), linewidth=1.6, **look)
+        ax.fill_between(
+            places, curve["low"], curve["high"], color=look["color"], alpha=0.16, linewidth=0
+        )
+    if frame.empty:
+        return nothing(ax, "no complete run was evaluated")
+    ax.set_xlabel(LABELS[x])
+    ax.set_ylabel(
+        f"{split} {value}" if value in ("score", "loss") else LABELS.get(value, value)
+    )
+    legend(ax)
+    return ax
+
+
+def plot_size(
+    results: Results,
+    *,
+    value: str = "n_connections",
+    by: str = "policy",
+    setting: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Neurons or connections of each policy over the steps; see `plot_convergence`."""
+    return plot_convergence(results, value=value, by=by, setting=setting, ax=ax)
+
+
+def plot_final(
+    results: Results,
+    *,
+    metric: str = "final_test_score",
+    by: str = "policy",
+    setting: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Every seed of each policy as a point, their mean and its 95% interval; best on top.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such metric, or there are several settings and none is chosen.
+    """
+    scores = score_table(results, metric=metric, by=by)
+    number = _number(scores.settings, setting)
+    table = scores.table[:, :, number]
+    looks = styles(scores.policies)
+    there = [i for i in range(len(table)) if not np.isnan(table[i]).all()]
+    sign = 1 if scores.higher_is_better else -1
+    there.sort(key=lambda i: sign * np.nanmean(table[i]))
+    ax = new_axes(ax, height=1.2 + 0.32 * max(len(there), 1))
+    if not there:
+        return nothing(ax, "no complete run has a score")
+    for row, i in enumerate(there):
+        found, own = mean_interval(table[i]), table[i][~np.isnan(table[i])]
+        look = looks[scores.policies[i]]
+        # spread by rank, so that equal scores do not hide each other
+        lift = np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else np.zeros(len(own))
+        ax.plot(own, row + lift, look["marker"], color=look["color"], alpha=0.55, markersize=4)
+        if not np.isnan(found.low):
+            ax.plot([found.low, found.high], [row, row], color=look["color"], linewidth=2)
+        ax.plot(found.mean, row, "|", color=look["color"], markersize=16, markeredgewidth=2.5)
+    ax.set_yticks(range(len(there)), [plain(scores.policies[i]) for i in there])
+    ax.set_ylim(-0.6, len(there) - 0.4)
+    ax.set_xlabel(metric.replace("_", " "))
+    return ax
+
+
+def plot_pareto(
+    results: Results,
+    *,
+    cost: str = "n_connections",
+    metric: str = "final_test_score",
+    by: str = "policy",
+    setting: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Mean score against mean cost; those that nothing beats on both are joined by a line.
+
+    Settings that differ in density alone share a front, so `setting` counts those as one.
+
+    Raises
+    ------
+    InvalidParameter
+        If there is no such cost, or there are several settings and none is chosen.
+    """
+    frame = pareto(results, cost, metric=metric, by=by)
+    columns = list(frame.columns[: frame.columns.get_loc(by)])
+    together = [name for name in columns if name != "density"]
+    shared = frame[together].drop_duplicates().reset_index(drop=True)
+    frame = _of_setting(frame, shared, setting).dropna(subset=["mean", cost])
+    ax = new_axes(ax)
+    if frame.empty:
+        return nothing(ax, "no complete run has a score")
+    front = frame[frame["on_front"]].sort_values(cost)
+    ax.plot(front[cost], front["mean"], color="0.5", linewidth=1.2, zorder=1)
+    looks = styles(_settings_of(results, by)[1])
+    for name, points in frame.groupby(by, sort=True):
+        look = looks[name]
+        ax.errorbar(
+            points[cost],
+            points["mean"],
+            yerr=np.nan_to_num(
+                [points["mean"] - points["low"], points["high"] - points["mean"]]
+            ),
+            label=plain(name),
+            linestyle="none",
+            color=look["color"],
+            marker=look["marker"],
+            elinewidth=1,
+        )
+    if len(frame) > 1 and frame[cost].min() > 0 and frame[cost].max() > 5 * frame[cost].min():
+        ax.set_xscale("log")
+    ax.set_xlabel(LABELS.get(cost, cost.replace("_", " ")))
+    ax.set_ylabel(metric.replace("_", " "))
+    legend(ax)
+    return ax
+
+
+def plot_critical_difference(
+    results: Results,
+    *,
+    metric: str = "final_test_score",
+    by: str = "policy",
+    ax: Axes | None = None,
+) -> Axes:
+    """Average ranks over seeds and settings; bars join those that cannot be told apart.
+
+    References
+    ----------
+    Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7.
+    """
+    scores = score_table(results, metric=metric, by=by)
+    found = rank_policies(
+        scores.blocks(), scores.policies, higher_is_better=scores.higher_is_better
+    )
+    n = len(found.policies)
+    ax = new_axes(ax, height=1.4 + 0.28 * max(n, 1))
+    if n < 2 or found.n_blocks == 0:
+        return nothing(ax, "ranks need two policies with a seed in common")
+    looks = styles(scores.policies)
+    for row, (name, rank) in enumerate(zip(found.policies, found.ranks, strict=True)):
+        look = looks[name]
+        ax.plot(rank, row, look["marker"], color=look["color"], markersize=7)
+    for first, last in found.groups:
+        at = (found.ranks[first] + found.ranks[last]) / 2
+        ax.plot(found.ranks[[first, last]], [last + 0.32] * 2, color="0.4", linewidth=3)
+        ax.plot([at, at], [first, last + 0.32], color="0.4", linewidth=0.6, linestyle=":")
+    ax.set_yticks(range(n), [plain(name) for name in found.policies])
+    ax.set_ylim(n - 0.3, -0.7)
+    ax.set_xlabel(
+        f"average rank over {found.n_blocks} blocks of seed and setting "
+        f"(critical difference {found.critical_difference:.2f})"
+    )
+    return ax
+
+
+def plot_performance_profile(
+    results: Results,
+    *,
+    metric: str = "final_test_score",
+    by: str = "policy",
+    ax: Axes | None = None,
+) -> Axes:
+    """Share of the runs of each policy that score above each threshold.
+
+    References
+    ----------
+    Agarwal et al. (2021), Deep reinforcement learning at the edge of the statistical
+    precipice, arXiv:2108.13264.
+    """
+    scores = score_table(results, metric=metric, by=by)
+    ax = new_axes(ax)
+    finite = scores.table[np.isfinite(scores.table)]
+    if not len(finite):
+        return nothing(ax, "no complete run has a score")
+    thresholds = np.linspace(finite.min(), finite.max(), 101)
+    looks = styles(scores.policies)
+    for i, name in enumerate(scores.policies):
+        values = scores.table[i]
+        if np.isnan(values).all():
+            continue
+        profile = performance_profile(values, thresholds)
+        look = looks[name] | {"markevery": 12, "markersize": 4}
+        ax.plot(thresholds, profile["share"], label=plain(name), **look)
+        ax.fill_between(
+            thresholds,
+            profile["low"],
+            profile["high"],
+            color=look["color"],
+            alpha=0.14,
+            linewidth=0,
+        )
+    ax.set_xlabel(f"threshold of {metric.replace('_', ' ')}")
+    ax.set_ylabel("share of runs above it")
+    legend(ax)
+    return ax
+
+
+def _settings_of(results: Results, by: str) -> tuple[pd.DataFrame, list[str]]:
+    """All settings, and the names of all policies, sorted: each keeps its look everywhere."""
+    runs, columns = named_runs(results, by)
+    settings = runs[columns].drop_duplicates().sort_values(columns).reset_index(drop=True)
+    return settings, sorted(set(runs[by]))
+
+
+def _number(settings: pd.DataFrame, setting: int | None) -> int:
+    if setting is None:
+        if len(settings) > 1:
+            listed = "; ".join(
+                f"{i}: {setting_label(row)}" for i, (_, row) in enumerate(settings.iterrows())
+            )
+            raise InvalidParameter(
+                f"there are several settings, choose one by setting=: {listed}"
+            )
+        return 0
+    if not 0 <= setting < len(settings):
+        raise InvalidParameter(f"setting must be below {len(settings)}, got {setting}")
+    return setting
+
+
+def _of_setting(
+    frame: pd.DataFrame, settings: pd.DataFrame, setting: int | None
+) -> pd.DataFrame:
+    """The rows of one setting; a NaN equals a NaN."""
+    chosen = (
+        settings.iloc[_number(settings, setting)] if len(settings) else pd.Series(dtype=object)
+    )
+    for name in settings.columns:
+        value = chosen[name]
+        own = frame[name]
+        frame = frame[own.isna() if pd.isna(value) else own == value]
+    return frame
