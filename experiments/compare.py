@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     # not before: --help and wrong command lines are answered without pandas
     from plastic.analysis import compare, format_comparison, load_results, to_markdown
+    from plastic.analysis.writing import write_comparison
 
     try:
         results = load_results(arguments.folder)
@@ -67,6 +68,11 @@ def _compare(arguments: argparse.Namespace) -> int:
     for file in results.unreadable.itertuples(index=False):
         print(f"Unreadable: {file.folder}: {file.reason}")
     print(_whereabouts(arguments.folder))
+    try:
+        write_comparison(frame, arguments.folder)
+        print(f"This table: comparison.csv, .md and .tex in {arguments.folder}.")
+    except PlasticError as error:
+        print(f"Note: {error}; choose a file with --csv.")
     if arguments.csv:
         print(f"This comparison, every column of it: {arguments.csv}")
     if arguments.hints:
