@@ -100,6 +100,11 @@ class FastEngine:
         self._small_buffers: dict[tuple[int, int], SmallBuffers] = {}
         tell_of_compiling()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but plans and working memory, whose alignment no copy keeps."""
+        emptied: dict[str, Any] = {"_planned": None, "_graph": None, "_small_graph": None}
+        return self.__dict__ | emptied | {"_buffers": {}, "_small_buffers": {}}
+
     def prepare(self, batch_size: int) -> None:
         """Compile the kernels that this size needs, and the loops of edits, or load them."""
         topology = Topology(1, 1)

@@ -1,0 +1,416 @@
+"""scikit-learn's interface: nothing but a translation to `plastic.training.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import partial
+from inspect import signature
+from itertools import islice
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from plastic import policies
+from plastic.datasets import Dataset, Split
+from plastic.engine import SGD, Adam, Constant, Network, Optimizer
+from plastic.errors import InvalidData, InvalidParameter, check_count, check_in, check_range
+from plastic.policies import Policy
+from plastic.streams import Streams
+from plastic.topology import wiring as wirings
+from plastic.training import train
+
+__all__ = ["PlasticClassifier", "PlasticRegressor"]
+
+Array = NDArray[Any]
+
+POLICIES: dict[str, Callable[..., Policy]] = {
+    "connection_thompson": policies.connection_thompson,
+    "deep_rewiring": policies.deep_rewiring,
+    "homeostasis": policies.Homeostasis,
+    "layer_thompson": policies.layer_thompson,
+    "neuron_turnover": policies.NeuronTurnover,
+    "random": policies.random_rewiring,
+    "rigl": policies.rigl,
+    "set": policies.sparse_evolution,
+    "sparse_momentum": policies.sparse_momentum,
+    "static": policies.Static,
+    "taylor_gradient": policies.taylor_gradient,
+    "thompson": policies.thompson,
+    "thompson_mean": partial(policies.thompson, sampling="mean"),
+}
+"""Policies by name; any other is given as an object."""
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": Adam,
+    "sgd": partial(SGD, momentum=0.9),
+}
+
+WIRINGS = (
+    "dense", "dense_equal", "erdos_renyi", "erk", "random_dag", "scale_free", "small_world",
+)  # fmt: skip
+
+STREAM_STEPS = 2**20
+"""Where a stream is taken to end: policies fit their schedules to it."""
+
+
+class _Plastic(BaseEstimator):
+    """What the two estimators share."""
+
+    network_: Network
+    history_: pd.DataFrame
+
+    def __init__(
+        self,
+        policy: str | Mapping[str, Any] | Policy = "static",
+        *,
+        wiring: str = "erk",
+        density: float = 0.5,
+        hidden: Sequence[int] = (64,),
+        activation: str = "relu",
+        epochs: int = 100,
+        batch_size: int = 32,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: float = 0.01,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.policy = policy
+        self.wiring = wiring
+        self.density = density
+        self.hidden = hidden
+        self.activation = activation
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn from samples; from the beginning, unless ``warm_start`` is set.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or DataFrame, shape (n_samples, n_inputs)
+            Sparse input is made dense.
+        y : array, shape (n_samples,) or, for regression, (n_samples, n_outputs)
+
+        Raises
+        ------
+        InvalidParameter
+            If a parameter is outside its range or not among its choices.
+        ValueError
+            If the arrays cannot be learned from.
+        """
+        self._check()
+        again = self.warm_start and hasattr(self, "network_")
+        X, y = self._samples(X, y, reset=not again)
+        Y = self._targets(y, first=not again)
+        held = (X, Y)
+        if self.early_stopping:
+            seed = check_random_state(self.random_state)
+            X, held_X, Y, held_Y = train_test_split(
+                X, Y, test_size=self.validation_fraction, random_state=seed,
+                stratify=self._strata(Y),
+            )  # fmt: skip
+            held = (held_X, held_Y)
+        if not again:
+            self._begin(X.shape[1], Y.shape[1])
+        dataset = self._dataset((X, Y), held)
+        an_epoch = max(1, len(X) // self.batch_size)
+        done = self.network_.topology.step
+        self._train(dataset, done + self.epochs * an_epoch, an_epoch)
+        self.n_iter_ = -(-(self.network_.topology.step - done) // an_epoch)
+        return self
+
+    def _learn_part(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Learn once from a piece of a stream."""
+        self._check()
+        first = not hasattr(self, "network_")
+        X, y = self._samples(X, y, reset=first)
+        Y = self._targets(y, first=first, classes=classes)
+        if first:
+            self._begin(X.shape[1], Y.shape[1])
+            self.n_iter_ = 0
+        dataset = self._dataset((X, Y), (X, Y))
+        stop = self.network_.topology.step + max(1, len(X) // self.batch_size)
+        self._train(dataset, max(STREAM_STEPS, 2 * stop), stop, pieces=2)
+        self.n_iter_ += 1
+        return self
+
+    def _train(
+        self, dataset: Dataset, n_steps: int, every: int, pieces: int | None = None
+    ) -> None:
+        """Call `train`; stop early if that is asked for, or after so many evaluations."""
+        rows = train(
+            self.network_, dataset, self._policy, _optimizer(self), Constant(), self._streams,
+            n_steps=n_steps, batch_size=self.batch_size, evaluate_every=every,
+        )  # fmt: skip
+        evaluations = (piece.columns for piece in rows if piece.table == "convergence")
+        history, best, since, kept = [], -np.inf, 0, None
+        for columns in islice(evaluations, pieces):
+            history.append(pd.DataFrame(columns).query("split != 'reward'"))
+            if not self.early_stopping or pieces is not None:
+                continue
+            score = columns["score"][-1]
+            since = 0 if score > best + self.tol else since + 1
+            if score > best:
+                best, kept = score, self.network_.snapshot()
+            if since >= self.patience:
+                break
+        if kept is not None:
+            step = self.network_.topology.step
+            self.network_.restore(kept)
+            self.network_.topology.step = step
+        named = pd.concat(history, ignore_index=True).replace({"split": {"test": "validation"}})
+        if not self.early_stopping or pieces is not None:
+            named = named[named["split"] == "train"].reset_index(drop=True)
+        told = getattr(self, "history_", None)
+        self.history_ = named if told is None else pd.concat([told, named], ignore_index=True)
+
+    def _begin(self, n_inputs: int, n_outputs: int) -> None:
+        """A new network, and what goes with it."""
+        seed = check_random_state(self.random_state).randint(2**31)
+        streams = Streams.of(int(seed))
+        policy = _policy(self.policy)
+        make = getattr(wirings, self.wiring)
+        sizes: dict[str, Any] = {"hidden": [int(n) for n in self.hidden]}
+        if "n_hidden" in signature(make).parameters:
+            sizes = {"n_hidden": sum(sizes["hidden"])}
+        classifies = self._task == "classification"
+        topology = make(
+            n_inputs, n_outputs, policy.begin(self.density), streams.wiring,
+            activation=self.activation,
+            output_activation="softmax" if classifies else "identity", **sizes,
+        )  # fmt: skip
+        loss = "cross_entropy" if classifies else "mse"
+        self.network_ = Network(topology, loss).initialize(streams.weights)
+        self._policy, self._streams = policy, streams
+        self.__dict__.pop("history_", None)
+
+    def _dataset(self, learned: tuple[Array, Array], held: tuple[Array, Array]) -> Dataset:
+        seen, apart = Split(*learned), Split(*held)
+        names = tuple(map(str, getattr(self, "classes_", ())))
+        return Dataset("samples", self._task, seen, seen, apart, names)
+
+    def _check(self) -> None:
+        check_in("wiring", self.wiring, WIRINGS)
+        check_count("epochs", self.epochs)
+        check_count("batch_size", self.batch_size)
+        check_count("patience", self.patience)
+        check_range("tol", self.tol, 0)
+        for name in ("density", "validation_fraction"):
+            top = name == "validation_fraction"
+            check_range(name, getattr(self, name), 0, 1, open_low=True, open_high=top)
+
+    def _samples(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Any]:
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=np.float32, reset=reset,
+            multi_output=self._task == "regression", y_numeric=self._task == "regression",
+        )  # fmt: skip
+        return _dense(X), y
+
+    def _outputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        return np.asarray(self.network_.predict(_dense(X)), np.float64)
+
+    _task: str
+
+    def _targets(self, y: Array, *, first: bool, classes: Any = None) -> Array:
+        raise NotImplementedError
+
+    def _strata(self, Y: Array) -> Array | None:
+        raise NotImplementedError
+
+
+class PlasticClassifier(ClassifierMixin, _Plastic):
+    """A classifier that rewires itself while it learns.
+
+    Parameters
+    ----------
+    policy : str, mapping or Policy
+        What rewires: one of `POLICIES`, such a name with parameters as in
+        ``{"name": "set", "every": 20}``, or a policy, of which a copy is used.
+    wiring : str
+        One of `WIRINGS`.
+    density : float
+        Connections as a fraction of those that the wiring could hold, in (0, 1].
+    hidden : sequence of int
+        Hidden neurons of each layer; where a wiring has no layers, their sum counts.
+    activation : str
+        Of the hidden neurons.
+    epochs : int
+        Passes over the training samples.
+    batch_size : int
+    optimizer : {"adam", "sgd"} or Optimizer
+        An optimizer has a learning rate of its own.
+    learning_rate : float
+    early_stopping : bool
+        Hold out a `validation_fraction`, stop when its score has not risen by `tol` for
+        `patience` epochs, and go back to the network that did best.
+    validation_fraction, patience, tol : float, int, float
+    warm_start : bool
+        Let `fit` go on with the network that is there.
+    random_state : int, RandomState or None
+
+    Attributes
+    ----------
+    network_ : Network
+    classes_ : array, shape (n_classes,)
+    history_ : DataFrame
+        The table of convergence: a row a split and epoch, or a call of `partial_fit`.
+    n_iter_ : int
+        Epochs of the last `fit`, or calls of `partial_fit`.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = PlasticClassifier("set", density=0.3, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    """
+
+    _task = "classification"
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+        """Learn once from the next samples of a stream.
+
+        The policy is asked at its own steps between the mini-batches of a call, with a
+        horizon of `STREAM_STEPS`, so that it stays plastic.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        classes : array, shape (n_classes,)
+            All classes there will be; needed by the first call.
+        """
+        return self._learn_part(X, y, classes)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Probability of each class, shape (n_samples, n_classes)."""
+        answers = self._outputs(X)
+        return answers / answers.sum(axis=1, keepdims=True)
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each sample, shape (n_samples,)."""
+        answers = self._outputs(X)
+        named: Array = self.classes_[answers.argmax(axis=1)]
+        return named
+
+    def _targets(self, y: Array, *, first: bool, classes: Any = None) -> Array:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if first:
+            named = np.unique(y if classes is None else classes)
+            if len(named) < 2:
+                raise InvalidData(f"y must hold more than one class, got {named.tolist()}")
+            self.classes_ = named
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise InvalidData(f"y holds classes that are new: {unknown.tolist()}")
+        return np.eye(len(self.classes_), dtype=np.float32)[np.searchsorted(self.classes_, y)]
+
+    def _strata(self, Y: Array) -> Array | None:
+        return Y.argmax(axis=1)
+
+
+class PlasticRegressor(RegressorMixin, _Plastic):
+    """A regressor that rewires itself while it learns; targets are standardized inside.
+
+    Parameters and attributes are those of `PlasticClassifier`, but for ``classes_``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.preprocessing import scale
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = PlasticRegressor("rigl", epochs=20, random_state=0).fit(scale(X), y)
+    >>> model.score(scale(X), y) > 0.4
+    True
+    """
+
+    _task = "regression"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.single_output = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Learn once from the next samples; as `PlasticClassifier.partial_fit`.
+
+        Targets keep the scale of the first call.
+        """
+        return self._learn_part(X, y)
+
+    def predict(self, X: Any) -> Array:
+        """Shape (n_samples,) or (n_samples, n_outputs), as `y` was."""
+        answers = self._outputs(X) * self._unit + self._mean
+        return answers[:, 0] if self._flat else answers
+
+    def _targets(self, y: Array, *, first: bool, classes: Any = None) -> Array:
+        del classes  # of classifiers
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        Y = np.asarray(y, np.float64).reshape(len(y), -1)
+        if first:
+            unit = Y.std(axis=0)
+            self._flat, self._mean = y.ndim == 1, Y.mean(axis=0)
+            self._unit = np.where(unit > 0, unit, 1.0)
+        if Y.shape[1] != len(self._mean):
+            raise InvalidData(f"y must have {len(self._mean)} outputs, got {Y.shape[1]}")
+        return ((Y - self._mean) / self._unit).astype(np.float32)
+
+    def _strata(self, Y: Array) -> Array | None:
+        del Y  # numbers have no classes to keep the shares of
+        return None
+
+
+def _dense(X: Any) -> Array:
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+
+
+def _policy(given: str | Mapping[str, Any] | Policy) -> Policy:
+    """The policy that is meant; one that is given is copied, for it remembers."""
+    if isinstance(given, Policy):
+        return deepcopy(given)
+    spec: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
+    name = spec.pop("name", "")
+    check_in("policy", name, POLICIES)
+    try:
+        return POLICIES[name](**spec)
+    except TypeError as error:
+        raise InvalidParameter(f"policy {name}: {error}") from None
+
+
+def _optimizer(model: _Plastic) -> Optimizer:
+    if not isinstance(model.optimizer, str):
+        return model.optimizer
+    check_in("optimizer", model.optimizer, OPTIMIZERS)
+    return OPTIMIZERS[model.optimizer](learning_rate=model.learning_rate)

@@ -1,0 +1,168 @@
+"""scikit-learn's interface: its own checks, its tools, and what ours add."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+from sklearn.utils.estimator_checks import check_estimator
+
+from plastic.errors import InvalidData, InvalidParameter
+from plastic.estimators import POLICIES, PlasticClassifier, PlasticRegressor
+from plastic.policies import sparse_evolution
+
+X, Y = load_iris(return_X_y=True)
+
+
+@pytest.mark.filterwarnings("ignore")  # the checks warn of what they try
+@pytest.mark.parametrize("make", [PlasticClassifier, PlasticRegressor])
+def test_scikit_learn_finds_nothing_to_complain_of(make):
+    told = check_estimator(make(), on_skip=None)
+    assert len(told) > 40
+    # which scikit-learn itself skips, unless SCIPY_ARRAY_API is set
+    assert {one["check_name"] for one in told if one["status"] != "passed"} <= {
+        "check_array_api_input"
+    }
+
+
+def test_a_grid_over_policies_and_densities():
+    data = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), PlasticClassifier(epochs=10, random_state=0))
+    grid = {
+        "plasticclassifier__policy": ["static", "set", "rigl"],
+        "plasticclassifier__density": [0.1, 0.3],
+    }
+    search = GridSearchCV(model, grid, cv=3).fit(*data)
+    assert len(search.cv_results_["params"]) == 6
+    assert search.best_score_ > 0.93
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_cross_validation_of_a_regressor():
+    inputs, targets = load_diabetes(return_X_y=True)
+    model = make_pipeline(StandardScaler(), PlasticRegressor("set", epochs=10, random_state=0))
+    assert cross_val_score(model, inputs, targets, cv=3).mean() > 0.3
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_policy_by_name(name):
+    model = PlasticClassifier(name, epochs=10, random_state=0).fit(X, Y)
+    assert model.score(X, Y) > 0.8
+
+
+def test_sparse_input_and_frames_teach_the_same():
+    model = PlasticClassifier(epochs=3, random_state=0)
+    plain = clone(model).fit(X, Y).predict_proba(X)
+    np.testing.assert_array_equal(clone(model).fit(csr_array(X), Y).predict_proba(X), plain)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    framed = clone(model).fit(frame, Y)
+    np.testing.assert_array_equal(framed.predict_proba(frame), plain)
+    assert framed.feature_names_in_.tolist() == list("abcd")
+
+
+def test_a_policy_that_is_given_stays_what_it_was():
+    policy = sparse_evolution(every=10)
+    model = PlasticClassifier(policy, density=0.3, epochs=5, random_state=0).fit(X, Y)
+    same = PlasticClassifier(
+        {"name": "set", "every": 10}, density=0.3, epochs=5, random_state=0
+    ).fit(X, Y)
+    assert model.policy is policy
+    np.testing.assert_array_equal(model.predict_proba(X), same.predict_proba(X))
+
+
+def test_history_is_a_frame_with_a_row_an_epoch():
+    model = PlasticClassifier(epochs=7, random_state=0).fit(X, Y)
+    assert model.history_["split"].unique().tolist() == ["train"]
+    assert len(model.history_) == 7 + 1
+    assert model.n_iter_ == 7
+
+
+def test_early_stopping_ends_and_keeps_the_best():
+    model = PlasticClassifier("set", early_stopping=True, patience=3, random_state=0)
+    model.fit(scale(X), Y)
+    held = model.history_.query("split == 'validation'")
+    assert len(held) - 1 == model.n_iter_ < model.epochs
+    _, apart, _, labels = train_test_split(
+        scale(X), Y, test_size=0.1, random_state=np.random.RandomState(0), stratify=Y
+    )
+    assert model.score(apart, labels) == pytest.approx(held["score"].max())
+
+
+def test_warm_start_goes_on():
+    model = PlasticClassifier(epochs=2, warm_start=True, random_state=0).fit(X, Y)
+    network, step = model.network_, model.network_.topology.step
+    model.fit(X, Y)
+    assert model.network_ is network
+    assert network.topology.step == 2 * step
+
+
+def test_a_stream_is_learned_from_and_rewired_by():
+    rng = np.random.default_rng(0)
+    policy = {"name": "set", "every": 2, "fraction": 0.1}
+    model = PlasticClassifier(policy, density=0.3, random_state=0)
+    before = None
+    for _ in range(60):
+        rows = rng.permutation(len(X))[:128]
+        model.partial_fit(scale(X)[rows], Y[rows], classes=[0, 1, 2])
+        before = model.network_.topology.structure.connection_ids if before is None else before
+    assert model.n_iter_ == 60
+    assert model.network_.topology.step == 60 * 4
+    assert not np.array_equal(before, model.network_.topology.structure.connection_ids)
+    assert model.score(scale(X), Y) > 0.9
+
+
+def test_a_copy_predicts_the_same_and_goes_its_own_way():
+    model = PlasticClassifier("set", epochs=3, random_state=0).fit(X, Y)
+    plain = model.predict_proba(X)
+    twin = copy.deepcopy(model).partial_fit(X, Y)
+    np.testing.assert_array_equal(model.predict_proba(X), plain)
+    assert not np.array_equal(twin.predict_proba(X), plain)
+
+
+def test_several_targets():
+    targets = np.column_stack([X[:, 0], X[:, 1] * 100])
+    model = PlasticRegressor(epochs=30, random_state=0).fit(scale(X), targets)
+    assert model.predict(scale(X)).shape == targets.shape
+    assert model.score(scale(X), targets) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"policy": "nothing"}, "policy must be one of"),
+        ({"policy": {"name": "set", "evry": 3}}, "policy set: .*evry"),
+        ({"wiring": "ring"}, "wiring must be one of"),
+        ({"optimizer": "lbfgs"}, "optimizer must be one of"),
+        ({"density": 0}, r"density must lie in \(0.0?, 1.0?\]|density must lie"),
+        ({"validation_fraction": 1}, "validation_fraction must lie"),
+        ({"epochs": 0}, "epochs must be a whole number"),
+        ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"patience": 0}, "patience must be a whole number"),
+        ({"tol": -1}, "tol must lie"),
+    ],
+)
+def test_a_parameter_of_no_use_is_named(given, told):
+    with pytest.raises(InvalidParameter, match=told):
+        PlasticClassifier(**given).fit(X, Y)
+
+
+def test_classes_are_checked():
+    with pytest.raises(InvalidData, match="more than one class"):
+        PlasticClassifier().fit(X, np.zeros(len(X), int))
+    model = PlasticClassifier().partial_fit(X, Y % 2, classes=[0, 1])
+    with pytest.raises(InvalidData, match=r"classes that are new: \[2\]"):
+        model.partial_fit(X, Y)
+
+
+def test_outputs_keep_their_number():
+    model = PlasticRegressor(epochs=1).fit(X, X)
+    with pytest.raises(InvalidData, match="y must have 4 outputs, got 1"):
+        model.partial_fit(X, X[:, 0])
