@@ -30,7 +30,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.config import RunConfig, as_text, cores_for
 from plastic.errors import InUse, InvalidParameter, PlasticError
-from plastic.sweeps import as_command, note_begun, was_begun, write_plan
+from plastic.sweeps import as_command, note_begun, times_begun, write_plan
 
 START = "PLASTIC_SWEEP_START"
 """Environment variable that names this start of a sweep to all of its processes."""
@@ -188,9 +188,17 @@ def job(config: DictConfig) -> None:
 
 
 def attempt(
-    config: DictConfig, overrides: Sequence[str], run: Run, *, recorded: bool
+    config: DictConfig,
+    overrides: Sequence[str],
+    run: Run,
+    *,
+    recorded: bool,
+    alone: bool = False,
 ) -> Path | None:
-    """Run a configuration once in this start of the sweep; None if it failed, or had its turn.
+    """Run a configuration in this start of the sweep; None if it failed, or had its turns.
+
+    One whose process ended without a word has another turn in a process of its own: it may be
+    that the process of another run took it down.
 
     Parameters
     ----------
@@ -201,15 +209,23 @@ def attempt(
         `experiments.run.run`.
     recorded : bool
         Whether it is one of several, so that a failure must be found in its folder later.
+    alone : bool
+        Whether this process runs nothing else.
     """
     from experiments.run import run_id
+    from plastic.records import read_status
 
     began = time.time()
     try:
         if recorded:
             study, name = Path(config.results_dir) / config.study, run_id(config)
-            if was_begun(study, name, os.environ.get(START, "")):
-                return None  # it took its process down, or another launcher asks once more
+            tries = times_begun(study, name, os.environ.get(START, ""))
+            if tries and read_status(study / name) in ("complete", "failed"):
+                return None  # another launcher asks once more
+            if tries == 1 and not alone:
+                failures.extend(run_alone(config, overrides))
+            if tries > alone:
+                return None
             note_begun(study, name, overrides, os.environ.get(START, ""))
         return run(config)
     except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
@@ -289,10 +305,12 @@ def run_in_workers(
         lost = list(_lost(jobs, told))
         if lost:
             _close_pools()
-        again = [plain for plain in lost if not _was_begun(plain)]
-        told += ["a process ended without a word"] * (len(lost) - len(again))
+        again = [plain for plain in lost if not _times_begun(plain)]
         if len(again) == len(left):
             raise PlasticError("worker processes end before they have begun; try workers=1")
+        for plain in lost:
+            if plain not in again:  # it took the others down, or was taken down by another
+                told += run_alone(_typed(plain), overrides)
         left = again
     return told
 
@@ -322,19 +340,29 @@ def _lost(jobs: Sequence[tuple[Any, Any]], told: list[str]) -> Iterator[Any]:
             yield plain
 
 
-def _was_begun(plain: dict[str, Any]) -> bool:
+def _times_begun(plain: dict[str, Any]) -> int:
     from experiments.run import run_id
 
     study = Path(plain["results_dir"]) / plain["study"]
-    return was_begun(study, run_id(_typed(plain)), os.environ[START])
+    return times_begun(study, run_id(_typed(plain)), os.environ[START])
 
 
-def run_plain(plain: dict[str, Any], overrides: list[str]) -> list[str]:
+def run_alone(config: DictConfig, overrides: Sequence[str]) -> list[str]:
+    """Run a configuration in a process that runs nothing else; what went wrong."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, limit_threads) as pool:
+        try:
+            return pool.submit(run_plain, _plain(config), list(overrides), alone=True).result()
+        except BrokenProcessPool:
+            return ["a process ended without a word"]
+
+
+def run_plain(plain: dict[str, Any], overrides: list[str], *, alone: bool = False) -> list[str]:
     """A worker's part: run a configuration that came as plain values; what went wrong."""
     from experiments.run import run
 
     failures.clear()
-    attempt(_typed(plain), overrides, run, recorded=True)
+    attempt(_typed(plain), overrides, run, recorded=True, alone=alone)
     return list(failures)
 
 

@@ -24,7 +24,7 @@ JOBLIB: dict[str, Any] = {
 
 RAY: dict[str, Any] = {
     "init": {
-        "address": None,  # "auto" joins the cluster that runs here
+        "address": "local",  # "auto" joins the cluster that runs here
         "include_dashboard": False,
         "logging_level": "error",
         "runtime_env": {

@@ -66,17 +66,18 @@ def note_begun(study: Path, run_id: str, job: Sequence[str], start: str) -> None
     start : str
         Names this start of the sweep, of which there may be several.
     """
-    jobs = _note_of(study, run_id)["jobs"]
+    jobs, tries = _note_of(study, run_id)["jobs"], times_begun(study, run_id, start)
     if list(job) not in jobs:
         jobs = [*jobs, list(job)]
-    text = json.dumps({"jobs": jobs, "start": start}, indent=1)
+    text = json.dumps({"jobs": jobs, "start": start, "tries": tries + 1}, indent=1)
     (study / FOLDER).mkdir(parents=True, exist_ok=True)
     write_whole(study / FOLDER / f"run-{run_id}.json", text.encode())
 
 
-def was_begun(study: Path, run_id: str, start: str) -> bool:
-    """Whether a run was begun already since this start of the sweep."""
-    return bool(start) and _note_of(study, run_id)["start"] == start
+def times_begun(study: Path, run_id: str, start: str) -> int:
+    """How often a run was begun already since this start of the sweep."""
+    note = _note_of(study, run_id)
+    return int(note["tries"]) if start and note["start"] == start else 0
 
 
 def planned_jobs(study: Path) -> list[Planned]:
@@ -117,7 +118,7 @@ def as_command(overrides: Sequence[str]) -> str:
 
 
 def _note_of(study: Path, run_id: str) -> dict[str, Any]:
-    return {"jobs": [], "start": ""} | _read(study / FOLDER / f"run-{run_id}.json")
+    return {"jobs": [], "start": "", "tries": 0} | _read(study / FOLDER / f"run-{run_id}.json")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -201,6 +201,6 @@ def test_a_fault_in_a_part_of_ones_own_fails_its_job_alone(process, tmp_path):
     )
     assert ended.code == 1
     assert "AttributeError: 'Static' object has no attribute 'missing'" in ended.err
-    assert "error: 1 run(s) failed" in ended.err
+    assert "1 runs complete, 1 failed" in ended.err
     (folder,) = (path for path in (tmp_path / "results" / "first").iterdir() if path.is_dir())
     assert the_row(folder)["status"] == "complete"
