@@ -8,6 +8,7 @@ from recordings import write_run
 
 from plastic.analysis import load_results
 from plastic.errors import InvalidParameter
+from plastic.records import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +107,10 @@ def test_what_is_not_asked_for_is_not_read_but_told_of_when_asked(folder, tmp_pa
 def test_what_cannot_be_is_refused(folder, asked, said):
     with pytest.raises(InvalidParameter, match=said):
         _ = load_results(folder, **asked).convergence
+
+
+def test_a_run_without_a_row_yet_takes_no_other_with_it(tmp_path):
+    write_run(tmp_path / "a")
+    with Recorder(tmp_path / "b", {"policy": "set", "seed": 1}, config="seed: 1\n"):
+        part = load_results(tmp_path, columns=["score"], where={"split": "test"})
+        assert part.convergence["score"].tolist() == [0.7]

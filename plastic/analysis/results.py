@@ -146,7 +146,8 @@ class Results:
         def one(folder: Path) -> pa.Table | None:
             piece = _read(folder, table, list(dict.fromkeys([*columns, *where])))[0]
             # at once, so that memory holds what was asked for and little more
-            return piece and filter_rows(piece, where).select(columns)
+            # an empty table is false, too
+            return None if piece is None else filter_rows(piece, where).select(columns)
 
         read = [one(folder) for folder in self.folders.values()]
         found = [piece for piece in read if piece is not None]
