@@ -16,6 +16,10 @@ HELP = [
     ("-m", "experiments.run", "--help"),
     ("-m", "experiments.compare", "--help"),
     ("-m", "experiments.bench", "--help"),
+    ("-m", "experiments.query", "--help"),
+    ("-m", "experiments.search", "--help"),
+    ("-m", "experiments.watch", "--help"),
+    ("-m", "experiments.status", "--help"),
     ("-c", AS_INSTALLED.format("run"), "--help"),
     ("-c", AS_INSTALLED.format("compare"), "--help"),
 ]
@@ -29,6 +33,7 @@ WRONG = [
     (("compare",), 2, "the following arguments are required: folder"),
     (("compare", "here", "--metrics"), 2, "unrecognized arguments: --metrics"),
     (("bench", "--fast"), 2, "unrecognized arguments: --fast"),
+    (("watch", "here", "--every", "0"), 2, "--every: must be seconds above 0, got '0'"),
 ]
 
 

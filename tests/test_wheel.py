@@ -67,7 +67,8 @@ def test_it_names_its_programs_and_its_license(wheel):
         metadata = archive.read(f"{info}/METADATA").decode()
     assert "plastic-run = experiments.run:main" in programs
     assert "plastic-compare = experiments.compare:main" in programs
-    assert "plastic-regret = experiments.regret:main" in programs
+    for name in ("query", "search", "status", "watch", "regret"):
+        assert f"plastic-{name} = experiments.{name}:main" in programs
     assert "plastic-masks = experiments.masks:main" in programs
     assert "plastic-study = experiments.study:main" in programs
     assert "License-Expression: MIT" in metadata

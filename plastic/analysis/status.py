@@ -46,7 +46,7 @@ def survey(folder: str | Path) -> pd.DataFrame:
         If there is no such folder, or neither a run nor a plan in it.
     """
     folder = Path(folder)
-    jobs = {study: planned_jobs(study) for study in _studies(folder)}
+    jobs = {study: planned_jobs(study) for study in studies_in(folder)}
     try:
         results = load_results(folder)
     except ResultsError:
@@ -75,7 +75,8 @@ def counts(survey: pd.DataFrame) -> dict[str, int]:
     return {state: int(found[state]) for state in STATES if state in found}
 
 
-def _studies(folder: Path) -> list[Path]:
+def studies_in(folder: Path) -> list[Path]:
+    """The studies in a folder, itself among them, that a sweep was planned for."""
     return sorted(path.parent for path in folder.rglob(FOLDER)) if folder.is_dir() else []
 
 
