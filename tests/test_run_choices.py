@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from runs import OFTEN, SMALL, acts_on_neurons, names_in, often, tables_of, the_row
 
+from plastic.analysis import load_results
 from plastic.errors import InvalidParameter
 from plastic.records import comparable
 from plastic.topology import Topology, replay
@@ -202,5 +203,8 @@ def test_a_fault_in_a_part_of_ones_own_fails_its_job_alone(process, tmp_path):
     assert ended.code == 1
     assert "AttributeError: 'Static' object has no attribute 'missing'" in ended.err
     assert "1 runs complete, 1 failed" in ended.err
-    (folder,) = (path for path in (tmp_path / "results" / "first").iterdir() if path.is_dir())
-    assert the_row(folder)["status"] == "complete"
+    results = load_results(tmp_path / "results" / "first")
+    assert results.complete["policy"].tolist() == ["static"]
+    (failed,) = results.failed.itertuples()
+    assert failed.reason.startswith("AttributeError: 'Static' object has no attribute")
+    assert (results.folders[failed.run_id] / "traceback.txt").is_file()
