@@ -73,6 +73,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         print(f"This table: comparison.csv, .md and .tex in {arguments.folder}.")
     except PlasticError as error:
         print(f"Note: {error}; choose a file with --csv.")
+    if not arguments.no_report:
+        print(_report(results, arguments.by))
     if arguments.csv:
         print(f"This comparison, every column of it: {arguments.csv}")
     if arguments.hints:
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--csv", type=Path, help="write every column of the comparison here")
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table only")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html")
     parser.add_argument("--hints", action="store_true", help="add three commands to try next")
     return parser
 
@@ -119,6 +122,16 @@ def _header(results: Results) -> str:
         if len(runs)
     ]
     return f"{name}: {total} run{'s' * (total != 1)} ({', '.join(statuses)})\n"
+
+
+def _report(results: Results, by: str) -> str:
+    """Write the page; a line that names it, or says how to get it."""
+    from plastic.analysis.report import write_report
+
+    try:
+        return f"Pictures, and the networks as they rewire: {write_report(results, by=by)}"
+    except PlasticError as error:  # the table is worth having without
+        return f"No report.html: {error}"
 
 
 def _whereabouts(folder: Path) -> str:

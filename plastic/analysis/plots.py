@@ -16,7 +16,7 @@ from plastic.analysis.pareto import pareto
 from plastic.analysis.profiles import performance_profile
 from plastic.analysis.ranking import rank_policies
 from plastic.analysis.results import Results
-from plastic.analysis.scores import named_runs, score_table, setting_label
+from plastic.analysis.scores import score_table, setting_label
 from plastic.analysis.statistics import mean_interval
 from plastic.analysis.style import legend, new_axes, nothing, plain, styles
 from plastic.errors import InvalidParameter
@@ -63,7 +63,7 @@ def plot_convergence(
     MissingExtra
         If Matplotlib is not installed.
     """
-    settings, policies = _settings_of(results, by)
+    settings, policies = settings_of(results, by)
     frame = _of_setting(
         curves(results, x=x, value=value, split=split, by=by), settings, setting
     )
@@ -162,14 +162,15 @@ def plot_pareto(
     frame = pareto(results, cost, metric=metric, by=by)
     columns = list(frame.columns[: frame.columns.get_loc(by)])
     together = [name for name in columns if name != "density"]
-    shared = frame[together].drop_duplicates().reset_index(drop=True)
+    settings, policies = settings_of(results, by)
+    shared = settings[together].drop_duplicates().reset_index(drop=True)
     frame = _of_setting(frame, shared, setting).dropna(subset=["mean", cost])
     ax = new_axes(ax)
     if frame.empty:
         return nothing(ax, "no complete run has a score")
     front = frame[frame["on_front"]].sort_values(cost)
     ax.plot(front[cost], front["mean"], color="0.5", linewidth=1.2, zorder=1)
-    looks = styles(_settings_of(results, by)[1])
+    looks = styles(policies)
     for name, points in frame.groupby(by, sort=True):
         look = looks[name]
         ax.errorbar(
@@ -224,8 +225,8 @@ def plot_critical_difference(
     ax.set_yticks(range(n), [plain(name) for name in found.policies])
     ax.set_ylim(n - 0.3, -0.7)
     ax.set_xlabel(
-        f"average rank over {found.n_blocks} blocks of seed and setting "
-        f"(critical difference {found.critical_difference:.2f})"
+        f"average rank in {found.n_blocks} blocks (critical difference "
+        f"{found.critical_difference:.2f})"
     )
     return ax
 
@@ -272,11 +273,10 @@ def plot_performance_profile(
     return ax
 
 
-def _settings_of(results: Results, by: str) -> tuple[pd.DataFrame, list[str]]:
-    """All settings, and the names of all policies, sorted: each keeps its look everywhere."""
-    runs, columns = named_runs(results, by)
-    settings = runs[columns].drop_duplicates().sort_values(columns).reset_index(drop=True)
-    return settings, sorted(set(runs[by]))
+def settings_of(results: Results, by: str = "policy") -> tuple[pd.DataFrame, list[str]]:
+    """All settings in the order of their numbers, and all policies, whose looks are by name."""
+    scores = score_table(results, by=by)
+    return scores.settings, list(scores.policies)
 
 
 def _number(settings: pd.DataFrame, setting: int | None) -> int:

@@ -44,13 +44,11 @@ def plot_edits(
     check_count("bins", bins)
     edits = run_of(results, run_id).edits
     ax = new_axes(ax)
-    later = (
-        edits["accepted"] & (edits["step"] > 0) & edits["kind"].isin(["connect", "disconnect"])
-    )
-    if not later.any():
+    wires = edits["accepted"] & edits["kind"].isin(["connect", "disconnect"])
+    if not (wires & (edits["step"] > 0)).any() or not (edits["kind"] == "connect").any():
         return nothing(ax, "this run never rewired itself")
     film = film_of(edits)
-    born, died = film.born > 0, film.died < len(film.steps)
+    born, died = film.steps[film.born] > 0, film.died < len(film.steps)
     ends = np.concatenate([np.flatnonzero(born), np.flatnonzero(died)])
     steps = film.steps[np.concatenate([film.born[born], film.died[died]])]
     ways = np.stack([film.group[film.source[ends]], film.group[film.target[ends]]], axis=1)
@@ -63,7 +61,7 @@ def plot_edits(
         edges,
         np.arange(len(kinds) + 1),
         counts,
-        cmap="Blues",
+        cmap="cividis",
         edgecolor="none",
         rasterized=False,
     )
@@ -72,7 +70,9 @@ def plot_edits(
     ax.invert_yaxis()
     ax.grid(False)
     ax.set_xlabel("optimizer steps")
-    ax.figure.colorbar(mesh, ax=ax, label="connections born or pruned")
+    bar = ax.figure.colorbar(mesh, ax=ax, label="connections born or pruned")
+    if bar.solids is not None:  # without pixels, without seams
+        bar.solids.set(rasterized=False, edgecolor="face")
     return ax
 
 

@@ -1,0 +1,158 @@
+"""The page as a whole: one file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from plastic.analysis.report import sections
+from plastic.analysis.report.movies import MOST_FILMS, movies, to_script
+from plastic.analysis.results import Results
+from plastic.analysis.scores import named_runs
+from plastic.errors import ResultsError, require_extra
+
+_STAGE = """<div class="stage"><label>Run <select></select></label>
+<div class="controls"><button type="button" data-zoom="1.25" aria-label="Zoom in">+</button>
+<button type="button" data-zoom="0.8" aria-label="Zoom out">-</button>
+<button type="button" data-zoom="0" aria-label="Whole network">whole</button></div>
+<canvas tabindex="0" role="img" aria-label="The network at the step chosen. Arrow keys move it,
+plus and minus zoom, 0 shows all, n and p go from neuron to neuron, space plays."></canvas>
+<p class="tip" aria-live="polite"></p></div>"""
+
+_PLAYER = """<div id="player"><div class="controls">
+<button type="button" data-part="play">Play</button>
+<input type="range" data-part="slider" min="0" max="1000" value="0" aria-label="Step">
+<output data-part="clock"></output>
+<label>Speed <select data-part="speed"><option value="0.25">1/4</option>
+<option value="0.5">1/2</option><option value="1" selected>1</option>
+<option value="2">2</option><option value="4">4</option>
+<option value="16">16</option></select></label>
+<label><input type="checkbox" data-part="both"> Two runs side by side</label></div>
+<p class="note"><span class="key" style="color:var(--c2)"></span>just born
+<span class="key" style="color:var(--c1);border-top-style:dashed"></span>about to be pruned.
+Squares are inputs and outputs, left to right is depth. Point at a neuron or a connection, or
+press n on the picture; drag to move it. Weights are not in the tables, so none is shown.</p>
+<div class="stages" data-part="stages">{stages}</div></div>
+<script type="application/json" id="films">{films}</script>"""
+
+
+def report(results: Results, *, by: str = "policy") -> str:
+    """The page of a sweep.
+
+    Parameters
+    ----------
+    results : Results
+        Runs that failed are listed; the rest is drawn.
+    by : str
+        The column whose values are compared.
+
+    Returns
+    -------
+    str
+        HTML that holds its style, script and data.
+
+    Raises
+    ------
+    ResultsError
+        If not one run can be read.
+    MissingExtra
+        If Matplotlib is not installed.
+    """
+    require_extra("matplotlib", "report")
+    if results.runs.empty:
+        raise ResultsError(f"none of the runs in {results.folder} can be read")
+    chosen = chosen_runs(results, by)
+    films = movies(results, by, chosen)
+    player = "<p>No run left a table of edits to play.</p>"
+    if films:
+        player = _PLAYER.format(stages=2 * _STAGE, films=to_script(films))
+    parts = {
+        "verdict": ("Verdict", sections.verdicts(results, by)),
+        "scores": ("Scores and costs", sections.comparison(results, by)),
+        "charts": ("Charts", sections.charts(results, by)),
+        "rewiring": ("Where it rewired", sections.rewiring(results, chosen)),
+        "topology": ("The networks as they rewire", player),
+        "runs": ("What was run", sections.what_was_run(results, by)),
+    }
+    links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in parts.items())
+    body = "".join(
+        f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>{text}</section>'
+        for key, (title, text) in parts.items()
+    )
+    return _document(_title(results), _counts(results), links, body)
+
+
+def write_report(
+    results: Results, path: str | Path | None = None, *, by: str = "policy"
+) -> Path:
+    """Write the page, by default as ``report.html`` in the folder of the results; its path.
+
+    Raises
+    ------
+    ResultsError
+        If not one run can be read, or the page cannot be written.
+    MissingExtra
+        If Matplotlib is not installed.
+    """
+    path = results.folder / "report.html" if path is None else Path(path)
+    text = report(results, by=by)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)  # whoever looks at it sees the old page or the new one
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ResultsError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def chosen_runs(results: Results, by: str = "policy") -> list[str]:
+    """The runs that are drawn alone: of each policy that of the lowest seed, the best first."""
+    named = named_runs(results, by)[0]
+    named = named.assign(lost=named["status"] != "complete")
+    named["mean"] = named.groupby(by)["final_test_score"].transform("mean")
+    named = named.sort_values(["lost", "mean", "seed"], ascending=[True, False, True])
+    first = named.drop_duplicates(by)
+    rest = named[~named["run_id"].isin(first["run_id"])]
+    # with few policies there is room for a second seed of each
+    return [*first["run_id"], *rest["run_id"]][:MOST_FILMS]
+
+
+def _title(results: Results) -> str:
+    studies = sorted({study for study in results.runs["study"] if study})
+    return f"Study {', '.join(studies[:5])}" if studies else results.folder.name
+
+
+def _counts(results: Results) -> str:
+    runs = results.runs
+    datasets, versions = (", ".join(sorted(set(runs[name]))) for name in ("dataset", "version"))
+    return (
+        f"{len(runs)} runs: {len(results.complete)} complete, {len(results.failed)} failed, "
+        f"{len(results.unfinished)} unfinished. "
+        f"Datasets: {datasets}. Made with plastic {versions}."
+    )
+
+
+def _document(title: str, counts: str, links: str, body: str) -> str:
+    here = files("plastic.analysis.report")
+    style = here.joinpath("report.css").read_text(encoding="utf-8")
+    script = here.joinpath("report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    # the page may ask nobody for anything, and run no script but its own
+    rules = (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style>'
+        f"</head><body><header><h1>{escape(title)}</h1><p class='faint'>{escape(counts)}</p>"
+        f"<nav aria-label='Sections'>{links}</nav></header><main>{body}</main>"
+        f"<script>{script}</script></body></html>\n"
+    )
