@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plastic.analysis import load_results
     from plastic.engine import Network
+    from plastic.estimators import PlasticClassifier, PlasticRegressor
     from plastic.topology import Topology
     from plastic.training import train
 
 __version__ = "0.1.0"
 
-__all__ = ["Network", "Topology", "load_results", "train"]
+__all__ = [
+    "Network",
+    "PlasticClassifier",
+    "PlasticRegressor",
+    "Topology",
+    "load_results",
+    "train",
+]
 
 _HOMES = {
     "Network": "plastic.engine",
+    "PlasticClassifier": "plastic.estimators",
+    "PlasticRegressor": "plastic.estimators",
     "Topology": "plastic.topology",
     "load_results": "plastic.analysis",
     "train": "plastic.training",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from inspect import signature
-from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -23,9 +22,10 @@ from plastic.datasets import Dataset, Split
 from plastic.engine import SGD, Adam, Constant, Network, Optimizer
 from plastic.errors import InvalidData, InvalidParameter, check_count, check_in, check_range
 from plastic.policies import Policy
-from plastic.streams import Streams
+from plastic.streams import Batches, Streams
+from plastic.topology import Journal, Kind
 from plastic.topology import wiring as wirings
-from plastic.training import train
+from plastic.training import ALWAYS_OPEN, Rows, Training, train
 
 __all__ = ["PlasticClassifier", "PlasticRegressor"]
 
@@ -57,8 +57,8 @@ WIRINGS = (
     "dense", "dense_equal", "erdos_renyi", "erk", "random_dag", "scale_free", "small_world",
 )  # fmt: skip
 
-STREAM_STEPS = 2**20
-"""Where a stream is taken to end: policies fit their schedules to it."""
+STREAM_STEPS = 2**14
+"""Where a stream is taken to end, or twice what was learned: schedules never close."""
 
 
 class _Plastic(BaseEstimator):
@@ -69,7 +69,7 @@ class _Plastic(BaseEstimator):
 
     def __init__(
         self,
-        policy: str | Mapping[str, Any] | Policy = "static",
+        policy: str | Mapping[str, Any] | Policy | Callable[[], Policy] = "static",
         *,
         wiring: str = "erk",
         density: float = 0.5,
@@ -132,7 +132,7 @@ class _Plastic(BaseEstimator):
             seed = check_random_state(self.random_state)
             X, held_X, Y, held_Y = train_test_split(
                 X, Y, test_size=self.validation_fraction, random_state=seed,
-                stratify=self._strata(Y),
+                stratify=Y.argmax(axis=1) if self._task == "classification" else None,
             )  # fmt: skip
             held = (held_X, held_Y)
         if not again:
@@ -153,27 +153,45 @@ class _Plastic(BaseEstimator):
         if first:
             self._begin(X.shape[1], Y.shape[1])
             self.n_iter_ = 0
-        dataset = self._dataset((X, Y), (X, Y))
-        stop = self.network_.topology.step + max(1, len(X) // self.batch_size)
-        self._train(dataset, max(STREAM_STEPS, 2 * stop), stop, pieces=2)
+        rows = self._stream(self._dataset((X, Y), (X, Y)))
+        self._remember([rows], {"train"})
         self.n_iter_ += 1
         return self
 
-    def _train(
-        self, dataset: Dataset, n_steps: int, every: int, pieces: int | None = None
-    ) -> None:
-        """Call `train`; stop early if that is asked for, or after so many evaluations."""
-        rows = train(
+    def _stream(self, dataset: Dataset) -> Rows:
+        """Learn from each sample once; an edit due at the very end is made now, not lost."""
+        network, streams, policy = self.network_, self._streams, self._policy
+        batches = Batches(len(dataset.train), self.batch_size, streams.batches)
+        done = network.topology.step
+        stop = done + len(dataset.train) // batches.size
+        n_steps = max(STREAM_STEPS, 2 * stop)
+        training = Training(
+            network, dataset, policy, _optimizer(self), Constant(), ALWAYS_OPEN, batches,
+            streams, n_steps, n_steps,
+        )  # fmt: skip
+        journal = Journal(network.topology, remember=0)
+        asked = policy.steps(n_steps)
+        for step in asked[(asked > done) & (asked <= stop)].tolist():
+            training.learn_until(step)
+            for _ in training.edit(journal, stop):
+                pass  # edits are kept by the network alone
+        training.learn_until(stop)
+        training.report(training.look() if policy.wants_reward else np.nan)
+        return training.evaluate()
+
+    def _train(self, dataset: Dataset, n_steps: int, every: int) -> None:
+        """Call `train`; stop early if that is asked for, and go back to the best network."""
+        pieces = train(
             self.network_, dataset, self._policy, _optimizer(self), Constant(), self._streams,
             n_steps=n_steps, batch_size=self.batch_size, evaluate_every=every,
         )  # fmt: skip
-        evaluations = (piece.columns for piece in rows if piece.table == "convergence")
-        history, best, since, kept = [], -np.inf, 0, None
-        for columns in islice(evaluations, pieces):
-            history.append(pd.DataFrame(columns).query("split != 'reward'"))
-            if not self.early_stopping or pieces is not None:
+        seen, best, since, kept = [], -np.inf, 0, None
+        counted = self._counts_from(n_steps)
+        for piece in (piece for piece in pieces if piece.table == "convergence"):
+            seen.append(piece)
+            if not self.early_stopping or piece.columns["step"] < counted:
                 continue
-            score = columns["score"][-1]
+            score = piece.columns["score"][-1]
             since = 0 if score > best + self.tol else since + 1
             if score > best:
                 best, kept = score, self.network_.snapshot()
@@ -183,24 +201,39 @@ class _Plastic(BaseEstimator):
             step = self.network_.topology.step
             self.network_.restore(kept)
             self.network_.topology.step = step
-        named = pd.concat(history, ignore_index=True).replace({"split": {"test": "validation"}})
-        if not self.early_stopping or pieces is not None:
-            named = named[named["split"] == "train"].reset_index(drop=True)
+        self._remember(seen, {"train", "validation"} if self.early_stopping else {"train"})
+
+    def _counts_from(self, n_steps: int) -> int:
+        """The step from which a network may be kept: not before it has shrunk as promised."""
+        structure, policy = self.network_.topology.structure, self._policy
+        groups = structure.groups[structure.kinds == Kind.HIDDEN]
+        sizes = np.unique(groups, return_counts=True)[1]
+        shrinks = self._begun_at > self.density or (policy.most_neurons(sizes) < sizes).any()
+        return int(policy.steps(n_steps).max(initial=0)) + 1 if shrinks else 0
+
+    def _remember(self, seen: Sequence[Rows], splits: set[str]) -> None:
+        """Add evaluations to the history."""
         told = getattr(self, "history_", None)
-        self.history_ = named if told is None else pd.concat([told, named], ignore_index=True)
+        tables = [] if told is None else [told]
+        for piece in seen:
+            table = pd.DataFrame(piece.columns).query("split != 'reward'")
+            table = table.replace({"split": {"test": "validation"}})
+            tables.append(table[table["split"].isin(splits)])
+        self.history_ = pd.concat(tables, ignore_index=True)
 
     def _begin(self, n_inputs: int, n_outputs: int) -> None:
         """A new network, and what goes with it."""
         seed = check_random_state(self.random_state).randint(2**31)
         streams = Streams.of(int(seed))
         policy = _policy(self.policy)
+        self._begun_at = policy.begin(self.density)
         make = getattr(wirings, self.wiring)
         sizes: dict[str, Any] = {"hidden": [int(n) for n in self.hidden]}
         if "n_hidden" in signature(make).parameters:
             sizes = {"n_hidden": sum(sizes["hidden"])}
         classifies = self._task == "classification"
         topology = make(
-            n_inputs, n_outputs, policy.begin(self.density), streams.wiring,
+            n_inputs, n_outputs, self._begun_at, streams.wiring,
             activation=self.activation,
             output_activation="softmax" if classifies else "identity", **sizes,
         )  # fmt: skip
@@ -223,6 +256,8 @@ class _Plastic(BaseEstimator):
         for name in ("density", "validation_fraction"):
             top = name == "validation_fraction"
             check_range(name, getattr(self, name), 0, 1, open_low=True, open_high=top)
+        _policy(self.policy)  # before anything is changed
+        _optimizer(self)
 
     def _samples(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Any]:
         X, y = validate_data(
@@ -241,18 +276,15 @@ class _Plastic(BaseEstimator):
     def _targets(self, y: Array, *, first: bool, classes: Any = None) -> Array:
         raise NotImplementedError
 
-    def _strata(self, Y: Array) -> Array | None:
-        raise NotImplementedError
-
 
 class PlasticClassifier(ClassifierMixin, _Plastic):
     """A classifier that rewires itself while it learns.
 
     Parameters
     ----------
-    policy : str, mapping or Policy
+    policy : str, mapping, Policy or callable
         What rewires: one of `POLICIES`, such a name with parameters as in
-        ``{"name": "set", "every": 20}``, or a policy, of which a copy is used.
+        ``{"name": "set", "every": 20}``, a policy, of which a copy is used, or what makes one.
     wiring : str
         One of `WIRINGS`.
     density : float
@@ -269,7 +301,8 @@ class PlasticClassifier(ClassifierMixin, _Plastic):
     learning_rate : float
     early_stopping : bool
         Hold out a `validation_fraction`, stop when its score has not risen by `tol` for
-        `patience` epochs, and go back to the network that did best.
+        `patience` epochs, and go back to the network that did best.  Where a policy begins
+        with more than was asked for, epochs count once it has shrunk.
     validation_fraction, patience, tol : float, int, float
     warm_start : bool
         Let `fit` go on with the network that is there.
@@ -335,9 +368,6 @@ class PlasticClassifier(ClassifierMixin, _Plastic):
             raise InvalidData(f"y holds classes that are new: {unknown.tolist()}")
         return np.eye(len(self.classes_), dtype=np.float32)[np.searchsorted(self.classes_, y)]
 
-    def _strata(self, Y: Array) -> Array | None:
-        return Y.argmax(axis=1)
-
 
 class PlasticRegressor(RegressorMixin, _Plastic):
     """A regressor that rewires itself while it learns; targets are standardized inside.
@@ -387,19 +417,18 @@ class PlasticRegressor(RegressorMixin, _Plastic):
             raise InvalidData(f"y must have {len(self._mean)} outputs, got {Y.shape[1]}")
         return ((Y - self._mean) / self._unit).astype(np.float32)
 
-    def _strata(self, Y: Array) -> Array | None:
-        del Y  # numbers have no classes to keep the shares of
-        return None
-
 
 def _dense(X: Any) -> Array:
     return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
 
 
-def _policy(given: str | Mapping[str, Any] | Policy) -> Policy:
+def _policy(given: str | Mapping[str, Any] | Policy | Callable[[], Policy]) -> Policy:
     """The policy that is meant; one that is given is copied, for it remembers."""
-    if isinstance(given, Policy):
-        return deepcopy(given)
+    made = given() if callable(given) else given
+    if isinstance(made, Policy):
+        return deepcopy(made)
+    if not isinstance(given, str | Mapping):
+        raise InvalidParameter(f"policy must be a name, a policy or make one, got {given!r}")
     spec: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
     name = spec.pop("name", "")
     check_in("policy", name, POLICIES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -13,24 +14,20 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import plastic
 from plastic.errors import InvalidData, InvalidParameter
 from plastic.estimators import POLICIES, PlasticClassifier, PlasticRegressor
-from plastic.policies import sparse_evolution
+from plastic.policies import gradual_magnitude, sparse_evolution
 
 X, Y = load_iris(return_X_y=True)
 
 
-@pytest.mark.filterwarnings("ignore")  # the checks warn of what they try
-@pytest.mark.parametrize("make", [PlasticClassifier, PlasticRegressor])
-def test_scikit_learn_finds_nothing_to_complain_of(make):
-    told = check_estimator(make(), on_skip=None)
-    assert len(told) > 40
-    # which scikit-learn itself skips, unless SCIPY_ARRAY_API is set
-    assert {one["check_name"] for one in told if one["status"] != "passed"} <= {
-        "check_array_api_input"
-    }
+@parametrize_with_checks([PlasticClassifier(), PlasticRegressor()])
+def test_scikit_learn_finds_nothing_to_complain_of(estimator, check):
+    """Only scikit-learn itself skips one: of other arrays, unless SCIPY_ARRAY_API is set."""
+    check(estimator)
 
 
 def test_a_grid_over_policies_and_densities():
@@ -119,6 +116,60 @@ def test_a_stream_is_learned_from_and_rewired_by():
     assert model.score(scale(X), Y) > 0.9
 
 
+def test_an_edit_due_at_the_end_of_a_call_is_not_lost():
+    model = PlasticClassifier({"name": "set", "every": 4}, density=0.3, random_state=0)
+    wirings = []
+    for _ in range(5):
+        model.partial_fit(X[:128], Y[:128], classes=[0, 1, 2])
+        wirings.append(model.network_.topology.structure.connection_ids.tolist())
+    assert model.network_.topology.step == 5 * 4
+    assert len(set(map(tuple, wirings))) == 5
+
+
+def test_early_stopping_of_a_regressor():
+    model = PlasticRegressor("rigl", early_stopping=True, patience=3, random_state=0)
+    model.fit(scale(X[:, :3]), X[:, 3])
+    held = model.history_.query("split == 'validation'")
+    assert len(held) - 1 == model.n_iter_ < model.epochs
+    assert model.score(scale(X[:, :3]), X[:, 3]) > 0.8
+
+
+def test_early_stopping_waits_for_the_density_asked_for():
+    model = PlasticClassifier(
+        gradual_magnitude,
+        density=0.2,
+        epochs=30,
+        early_stopping=True,
+        patience=2,
+        random_state=0,
+    ).fit(scale(X), Y)
+    assert model.history_["density"].iloc[0] == 1
+    assert model.network_.topology.density == pytest.approx(0.2, abs=0.01)
+
+
+def test_the_same_random_state_gives_the_same_predictions():
+    one, same, other = (
+        PlasticClassifier("thompson", epochs=5, random_state=n).fit(X, Y).predict_proba(X)
+        for n in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+def test_a_pickled_model_goes_on_alike():
+    model = PlasticClassifier("thompson", epochs=5, density=0.3, random_state=0).fit(X, Y)
+    twin = pickle.loads(pickle.dumps(model))
+    for one in (model, twin):
+        one.partial_fit(X, Y)
+    np.testing.assert_array_equal(model.network_.weights, twin.network_.weights)
+    assert len(model.history_) == len(twin.history_) == 5 + 1 + 1
+
+
+def test_plastic_exports_them():
+    assert plastic.PlasticClassifier is PlasticClassifier
+    assert plastic.PlasticRegressor is PlasticRegressor
+
+
 def test_a_copy_predicts_the_same_and_goes_its_own_way():
     model = PlasticClassifier("set", epochs=3, random_state=0).fit(X, Y)
     plain = model.predict_proba(X)
@@ -139,6 +190,8 @@ def test_several_targets():
     [
         ({"policy": "nothing"}, "policy must be one of"),
         ({"policy": {"name": "set", "evry": 3}}, "policy set: .*evry"),
+        ({"policy": 3}, "policy must be a name, a policy or make one, got 3"),
+        ({"policy": list}, "policy must be a name, a policy or make one, got <class 'list'>"),
         ({"wiring": "ring"}, "wiring must be one of"),
         ({"optimizer": "lbfgs"}, "optimizer must be one of"),
         ({"density": 0}, r"density must lie in \(0.0?, 1.0?\]|density must lie"),
@@ -150,8 +203,11 @@ def test_several_targets():
     ],
 )
 def test_a_parameter_of_no_use_is_named(given, told):
+    model = PlasticClassifier(**given)
     with pytest.raises(InvalidParameter, match=told):
-        PlasticClassifier(**given).fit(X, Y)
+        model.fit(X, Y)
+    assert not hasattr(model, "classes_")
+    assert not hasattr(model, "network_")
 
 
 def test_classes_are_checked():
