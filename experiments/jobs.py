@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import sys
 import time
 import traceback
@@ -21,13 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from experiments.arguments import expand, seeds_of
 from experiments.config import RunConfig, as_text, cores_for
 from plastic.errors import InUse, InvalidParameter, PlasticError
 from plastic.sweeps import as_command, note_begun, times_begun, write_plan
@@ -48,19 +46,6 @@ Run = Callable[[DictConfig], Path]
 
 
 # ------------------------------------------------------------------------------------- plans
-
-
-def expand(arguments: Sequence[str]) -> list[tuple[str, ...]]:
-    """The overrides of each job of a sweep, as Hydra's own sweeper makes them.
-
-    Examples
-    --------
-    >>> expand(["seed=0,1", "steps=10"])
-    [('seed=0', 'steps=10'), ('seed=1', 'steps=10')]
-    """
-    parsed = OverridesParser.create().parse_overrides(list(arguments))
-    (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [tuple(job) for job in batch]
 
 
 class WritePlan(Callback):
@@ -99,56 +84,6 @@ def _so_far(study: Path, jobs: Sequence[tuple[str, ...]]) -> str:
 
 
 # ------------------------------------------------------------------------------------- seeds
-
-
-def quote_seeds(arguments: Sequence[str]) -> list[str]:
-    """``seeds=range(20)`` and ``seeds=0,1`` as one value, for Hydra would make a sweep of them.
-
-    Examples
-    --------
-    >>> quote_seeds(["policy=set", "seeds=range(20)"])
-    ['policy=set', "seeds='range(20)'"]
-    """
-    return [
-        re.sub(r"^(\+*seeds=)(range\(.*\)|[\d\s]+(,[\d\s]+)*)$", r"\1'\2'", argument)
-        for argument in arguments
-    ]
-
-
-def seeds_of(value: Any) -> list[int]:
-    """The seeds that a value of ``seeds`` stands for.
-
-    Raises
-    ------
-    InvalidParameter
-        If it is neither a range nor a list of whole numbers, or none or one twice is in it.
-
-    Examples
-    --------
-    >>> seeds_of("range(3)"), seeds_of("range(10, 20, 5)"), seeds_of([4, 2]), seeds_of("7,8")
-    ([0, 1, 2], [10, 15], [4, 2], [7, 8])
-    """
-    wrong = InvalidParameter(
-        f"seeds must be a range or different whole numbers, as in seeds=range(20) or "
-        f"seeds=[1,2,5], got {value!r}"
-    )
-    if isinstance(value, str):
-        span = re.fullmatch(r"\s*range\((.*)\)\s*", value)
-        try:
-            numbers = [int(text) for text in (span[1] if span else value).split(",")]
-            seeds = list(range(*numbers)) if span else numbers
-        except (TypeError, ValueError):
-            raise wrong from None
-    elif isinstance(value, int) and not isinstance(value, bool):
-        seeds = [value]
-    elif isinstance(value, list | ListConfig):
-        seeds = list(value)
-    else:
-        raise wrong
-    whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
-    if not whole or not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise wrong
-    return seeds
 
 
 def one_per_seed(config: DictConfig) -> list[DictConfig]:
@@ -213,11 +148,12 @@ def attempt(
         Whether this process runs nothing else.
     """
     from experiments.run import run_id
-    from plastic.records import read_status
 
     began = time.time()
     try:
         if recorded:
+            from plastic.records import read_status  # a wrong single run is told without
+
             study, name = Path(config.results_dir) / config.study, run_id(config)
             tries = times_begun(study, name, os.environ.get(START, ""))
             if tries and read_status(study / name) in ("complete", "failed"):

@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.arguments import quote_seeds, results_for_all
 from experiments.choices import build, choice
 from experiments.config import (
     GROUPS,
@@ -28,7 +29,12 @@ from experiments.config import (
     config_folder,
     explain,
 )
-from experiments.jobs import carry_out, failures, job, quote_seeds, unfinished_business
+from experiments.jobs import (
+    carry_out,
+    failures,
+    job,
+    unfinished_business,
+)
 from experiments.progress import Progress, python_here
 from experiments.resuming import Begun, begin, tidy_up
 from plastic.errors import PlasticError, ResultsError
@@ -302,7 +308,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
     failures.clear()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
-    sys.argv[1:] = quote_seeds(sys.argv[1:])
+    sys.argv[1:] = results_for_all(quote_seeds(sys.argv[1:]))
     folder = str(config_folder())
     start = hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)
     try:

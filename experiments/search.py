@@ -20,8 +20,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.arguments import quote_seeds, seeds_of
 from experiments.config import check_overrides, config_folder, explain, unknown_key
-from experiments.jobs import quote_seeds, seeds_of
 from experiments.progress import python_here
 from plastic.errors import (
     InvalidParameter,
