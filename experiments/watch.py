@@ -232,7 +232,7 @@ def _elapsed(seconds: float, folder: Path) -> float:
 
 def _seeds_to_come(folder: Path) -> int:
     """Seeds of planned jobs that a survey cannot miss, as it knows jobs and not their seeds."""
-    from experiments.jobs import seeds_of
+    from experiments.arguments import seeds_of
     from plastic.analysis.status import studies_in
     from plastic.sweeps import planned_jobs
 
