@@ -57,8 +57,10 @@ def results_for_all(arguments: Sequence[str]) -> list[str]:
     if not launchers or launchers[-1].endswith(("=joblib", "=basic")):
         return list(arguments)
     named = [each for each in arguments if each.startswith("results_dir=")] or ["=results"]
+    absolute = f"results_dir={Path(named[-1].partition('=')[2]).absolute()}"
     others = [each for each in arguments if not each.startswith("results_dir=")]
-    return [*others, f"results_dir={Path(named[-1].partition('=')[2]).absolute()}"]
+    at = others.index(launchers[-1]) + 1  # among the overrides, not behind what follows them
+    return [*others[:at], absolute, *others[at:]]
 
 
 def seeds_of(value: Any) -> list[int]:
