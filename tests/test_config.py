@@ -88,7 +88,7 @@ def files(tmp_path):
 def test_every_group_has_choices_and_every_folder_is_a_group():
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
     of_regret = {"bandit", "environment"}
-    assert folders == {*GROUPS, *of_regret, "experiment", "studies"}
+    assert folders == {*GROUPS, *of_regret, "experiment", "search", "studies"}
     assert {group for group, _ in CHOICES} == set(GROUPS)
     roots = {"config.yaml", "masks.yaml", "regret.yaml"}
     assert {path.name for path in FOLDER.glob("*.*")} == roots

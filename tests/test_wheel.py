@@ -57,7 +57,9 @@ def test_everything_that_runs_is_in_it_and_nothing_else(wheel):
     conf = {f"experiments/{name}" for name in files_of("conf", ".yaml")}
     named = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
     named.add(f"{info}/licenses/LICENSE")
-    assert names_in(wheel) == code | conf | named | {"plastic/py.typed"}
+    page = files_of("plastic", ".css") | files_of("plastic", ".js")
+    assert len(page) == 2
+    assert names_in(wheel) == code | conf | named | page | {"plastic/py.typed"}
 
 
 def test_it_names_its_programs_and_its_license(wheel):
