@@ -11,8 +11,8 @@ demo: $(READY)  ## run the main job and print its comparison
 	$(BIN)/python -m experiments.run -m experiment=demo
 	$(BIN)/python -m experiments.compare results/demo --baseline static --hints
 
-test: $(READY) lint  ## lint, types, tests, doctests, examples
-	$(BIN)/python -m pytest -q
+test: $(READY) lint  ## lint, types, tests, doctests, examples; on all cores, four at most
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 test-cluster: $(READY)  ## what needs Ray: forty jobs, and a cluster of two nodes on this machine (make extras first)
 	$(BIN)/python -m pytest -q -m cluster
