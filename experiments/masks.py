@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import sys
 import time
-import traceback
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
 import numpy as np
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from experiments.cells import Program, check_keys, hash_of
 from experiments.choices import build, choice
-from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.hardening import harden
 from experiments.progress import python_here
 from plastic.activations import straight_through
@@ -30,7 +21,7 @@ from plastic.analysis.masks import COLUMNS, KEYS, format_masks
 from plastic.bandits.masks import RULES
 from plastic.datasets import Dataset
 from plastic.engine import SGD, Cosine, Network
-from plastic.errors import InvalidParameter, PlasticError, check_count, check_in, check_range
+from plastic.errors import check_count, check_in, check_range
 from plastic.policies import MaskPruning, Policy, ScorePruning, Static
 from plastic.policies.mask_pruning import SCORES
 from plastic.signals import NetworkView
@@ -41,12 +32,6 @@ RESULTS_VERSION = 1
 """Part of each cell's identity; raised when a configuration gives other results."""
 
 UNITS = ("relu", "threshold")
-
-failures: list[str] = []
-"""What went wrong in the jobs of this process; the exit code tells."""
-
-written: list[Path] = []
-"""Studies that this process has written to."""
 
 
 @dataclass
@@ -210,12 +195,7 @@ def policy_of(rule: str, config: DictConfig) -> Policy:
 
 def check_config(config: DictConfig) -> None:
     """Raise `InvalidParameter` for a root key or value that no study could use."""
-    known = [item.name for item in fields(MasksConfig)]
-    for key in config:
-        if key not in known:
-            raise InvalidParameter(unknown_key(str(key), known))
-    for key in sorted(OmegaConf.missing_keys(config)):
-        raise InvalidParameter(f"{key} has no default and must be given, as in {key}=...")
+    check_keys(config, MasksConfig)
     check_count("seed", config.seed, low=0)
     for name in ("steps", "batch_size", "pulls", "pull_size"):
         check_count(name, config[name])
@@ -226,33 +206,12 @@ def check_config(config: DictConfig) -> None:
         check_in("rules", rule, (*RULES, *SCORES))
     for size in config.hidden:
         check_count("hidden", size)
-    for name in ("study", "results_dir"):
-        if not config[name].strip():
-            raise InvalidParameter(f"{name} must not be empty")
 
 
 def run_id(config: DictConfig) -> str:
     """Name of a cell: what it is, and a hash of all that its results depend on."""
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    identity = {k: v for k, v in plain.items() if k not in ("study", "results_dir")}
-    text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
-    code = hashlib.sha256(text.encode()).hexdigest()[:10]
+    code = hash_of(config, RESULTS_VERSION)
     return f"{choice(config.dataset)}-{config.units}-s{config.seed}-{code}"
-
-
-def job(config: DictConfig) -> None:
-    """One cell of a sweep: a failure is told, and does not stop the others."""
-    try:
-        folder = run(config)
-    except (PlasticError, OSError) as error:
-        failures.append(str(error))
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
-        failures.append(repr(error))
-        traceback.print_exc()
-    else:
-        if folder not in written:
-            written.append(folder)
 
 
 def what_next(folder: Path) -> str:
@@ -271,23 +230,9 @@ def what_next(folder: Path) -> str:
     )
 
 
-def main() -> None:
-    """Entry point of ``python -m experiments.masks`` and ``plastic-masks``."""
-    logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
-    failures.clear()
-    written.clear()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
-    folder = str(config_folder())
-    try:
-        check_overrides(sys.argv[1:], MasksConfig, ("dataset", "experiment"))
-        hydra.main(version_base="1.3", config_path=folder, config_name="masks")(job)()
-        for study in written:
-            print(what_next(study))
-    except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
-        sys.exit(f"error: {explain(error)}")
-    if failures:
-        sys.exit(f"error: {len(failures)} cell(s) failed")
-
+PROGRAM = Program(MasksConfig, "masks", ("dataset",), "cell", run, what_next)
+main = PROGRAM.main
+"""Entry point of ``python -m experiments.masks`` and ``plastic-masks``."""
 
 if __name__ == "__main__":
     main()

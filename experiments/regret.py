@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import sys
 import time
-import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import hydra
 from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
 from numpy.random import default_rng
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
+from experiments.cells import Program, check_keys, hash_of
 from experiments.choices import build, choice
-from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.progress import Progress, python_here
 from plastic.analysis.cells import gather_cells, write_cell
 from plastic.analysis.regret import KEYS, format_regret, regret_rows
@@ -30,7 +21,7 @@ from plastic.analysis.statistics import mean_interval
 from plastic.bandits import Bandit
 from plastic.bandits.environments import Environment
 from plastic.bandits.simulation import simulate
-from plastic.errors import InvalidParameter, PlasticError, check_count
+from plastic.errors import InvalidParameter, check_count
 
 RESULTS_VERSION = 1
 """Part of each simulation's identity; raised when a configuration gives other results."""
@@ -40,12 +31,6 @@ GROUPS = ("bandit", "environment")
 HINTS = """Try next:
   {python} -m experiments.regret bandit=beta,gaussian environment=two_arms n_runs=200
   {python} -m experiments.regret experiment=regret"""
-
-failures: list[str] = []
-"""What went wrong in the simulations of this process; the exit code tells."""
-
-written: list[Path] = []
-"""Studies that this process has written to."""
 
 
 @dataclass
@@ -150,45 +135,19 @@ def run(config: DictConfig) -> Path:
 
 def check_config(config: DictConfig) -> None:
     """Raise `InvalidParameter` for a root key or value that no simulation could use."""
-    known = [item.name for item in fields(RegretConfig)]
-    for key in config:
-        if key not in known:
-            raise InvalidParameter(unknown_key(str(key), known))
-    for key in sorted(OmegaConf.missing_keys(config)):
-        raise InvalidParameter(f"{key} has no default and must be given, as in {key}=...")
+    check_keys(config, RegretConfig)
     check_count("seed", config.seed, low=0)
     check_count("n_runs", config.n_runs, low=2)
     for horizon in config.horizons:
         check_count("horizons", horizon)
     if list(config.horizons) != sorted(set(config.horizons)) or not config.horizons:
         raise InvalidParameter(f"horizons must ascend, got {list(config.horizons)}")
-    for name in ("study", "results_dir"):
-        if not config[name].strip():
-            raise InvalidParameter(f"{name} must not be empty")
 
 
 def run_id(config: DictConfig) -> str:
     """Name of a simulation: what it is, and a hash of all that its results depend on."""
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    identity = {k: v for k, v in plain.items() if k not in ("study", "results_dir")}
-    text = json.dumps([RESULTS_VERSION, identity], sort_keys=True)
-    code = hashlib.sha256(text.encode()).hexdigest()[:10]
+    code = hash_of(config, RESULTS_VERSION)
     return f"{choice(config.bandit)}-{choice(config.environment)}-s{config.seed}-{code}"
-
-
-def job(config: DictConfig) -> None:
-    """One simulation of a sweep: a failure is told, and does not stop the others."""
-    try:
-        folder = run(config)
-    except (PlasticError, OSError) as error:
-        failures.append(str(error))
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
-        failures.append(repr(error))
-        traceback.print_exc()
-    else:
-        if folder not in written:
-            written.append(folder)
 
 
 def what_next(folder: Path) -> str:
@@ -209,23 +168,9 @@ def what_next(folder: Path) -> str:
     )
 
 
-def main() -> None:
-    """Entry point of ``python -m experiments.regret`` and ``plastic-regret``."""
-    logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
-    failures.clear()
-    written.clear()
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
-    folder = str(config_folder())
-    try:
-        check_overrides(sys.argv[1:], RegretConfig, (*GROUPS, "experiment"))
-        hydra.main(version_base="1.3", config_path=folder, config_name="regret")(job)()
-        for study in written:
-            print(what_next(study))
-    except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
-        sys.exit(f"error: {explain(error)}")
-    if failures:
-        sys.exit(f"error: {len(failures)} simulation(s) failed")
-
+PROGRAM = Program(RegretConfig, "regret", GROUPS, "simulation", run, what_next)
+main = PROGRAM.main
+"""Entry point of ``python -m experiments.regret`` and ``plastic-regret``."""
 
 if __name__ == "__main__":
     main()
