@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.answers import answered
 from experiments.progress import python_here
 from plastic.errors import PlasticError
 
@@ -30,41 +30,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command line without the program's name; the process's own by default.
     """
     arguments = _parser().parse_args(argv)
-    try:
-        status = _compare(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read this, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return status
+    return answered(lambda: _compare(arguments))
 
 
-def _compare(arguments: argparse.Namespace) -> int:
+def _compare(arguments: argparse.Namespace) -> None:
     # not before: --help and wrong command lines are answered without pandas
     from plastic.analysis import compare, format_comparison, load_results, to_markdown
-    from plastic.analysis.writing import write_comparison
+    from plastic.analysis.rendering import printable
+    from plastic.analysis.writing import to_csv, write_comparison
 
-    try:
-        results = load_results(arguments.folder)
-        frame = compare(
-            results,
-            baseline=arguments.baseline,
-            by=arguments.by,
-            metric=arguments.metric,
-            equal=arguments.equal,
-        )
-        if arguments.csv:
-            frame.to_csv(arguments.csv, index=False)
-    except (PlasticError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    results = load_results(arguments.folder)
+    frame = compare(
+        results,
+        baseline=arguments.baseline,
+        by=arguments.by,
+        metric=arguments.metric,
+        equal=arguments.equal,
+    )
+    if arguments.csv:
+        arguments.csv.write_text(to_csv(frame), encoding="utf-8")
     if arguments.markdown:
         print(to_markdown(frame), end="")
-        return 0
-    print(_header(results), format_comparison(frame), "", sep="\n")
+        return
+    print(printable(_header(results)), "", format_comparison(frame), "", sep="\n")
     if len(frame) > 1:
         why = "" if arguments.baseline else " (choose another with --baseline)"
-        print(f"Differences are to {frame['baseline'].iloc[0]}{why}.")
+        print(f"Differences are to {printable(frame['baseline'].iloc[0])}{why}.")
+    if len(results.failed):
+        print(f"Why runs failed: {python_here()} -m experiments.status {arguments.folder}")
     for file in results.unreadable.itertuples(index=False):
         print(f"Unreadable: {file.folder}: {file.reason}")
     print(_whereabouts(arguments.folder))
@@ -79,7 +72,6 @@ def _compare(arguments: argparse.Namespace) -> int:
         print(f"This comparison, every column of it: {arguments.csv}")
     if arguments.hints:
         print("", HINTS.format(python=python_here()), sep="\n")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +113,7 @@ def _header(results: Results) -> str:
         )
         if len(runs)
     ]
-    return f"{name}: {total} run{'s' * (total != 1)} ({', '.join(statuses)})\n"
+    return f"{name}: {total} run{'s' * (total != 1)} ({', '.join(statuses)})"
 
 
 def _report(results: Results, by: str) -> str:

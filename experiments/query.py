@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plastic.errors import InvalidParameter, PlasticError, require_extra
+from experiments.answers import answered
+from plastic.errors import InvalidParameter, require_extra
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,15 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command line without the program's name; the process's own by default.
     """
     arguments = _parser().parse_args(argv)
-    try:
-        _answer(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read this, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (PlasticError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return answered(lambda: _answer(arguments))
 
 
 def _answer(arguments: argparse.Namespace) -> None:
@@ -169,9 +161,9 @@ def as_text(frame: Any, most: int | None = MOST_ROWS) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    # a name may hold what a terminal would obey
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    from plastic.analysis.rendering import printable  # as in `_answer`
+
+    text = f"{value:.6g}" if isinstance(value, float) else printable(value)
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 3]}..."
 
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.answers import answered
 from plastic.analysis import write_study
-from plastic.errors import PlasticError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,13 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, help="where to write them (default: first folder)")
     arguments = parser.parse_args(argv)
     target = arguments.to or arguments.folders[0]
-    try:
-        table = write_study(arguments.folders, target, by=arguments.by)
-    except (PlasticError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(table.to_string(index=False))
-    return 0
+
+    def tell() -> None:
+        print(write_study(arguments.folders, target, by=arguments.by).to_string(index=False))
+
+    return answered(tell)
 
 
 if __name__ == "__main__":

@@ -364,7 +364,9 @@ def test_a_bad_command_line_says_why_in_one_line(tmp_path, capsys):
     name = write_run(tmp_path, policy="set")
     write_run(tmp_path, policy="static")
     assert "'set', 'static', got 'rigl'" in complaint(tmp_path, "--baseline", "rigl")
-    assert "non-existent directory" in complaint(tmp_path, "--csv", tmp_path / "no" / "a.csv")
+    assert "No such file or directory" in complaint(
+        tmp_path, "--csv", tmp_path / "no" / "a.csv"
+    )
     for folder in tmp_path.iterdir():
         (folder / "run.parquet").write_bytes(b"")
     assert "none of the runs in" in complaint(tmp_path)

@@ -58,11 +58,12 @@ def compare(
     -------
     DataFrame
         The columns of the setting, `by`, then ``measure`` (the argument `metric`), ``metric``
-        (accuracy or r2), ``n_seeds``, ``n_failed``, ``n_unfinished``; ``mean``, ``low`` and
+        (accuracy or r2), ``n_seeds``, ``n_failed``, ``n_unfinished``, ``n_without_score``
+        (runs that are complete and whose measure is no finite number); ``mean``, ``low`` and
         ``high`` of the measure, and of the best test score as ``best_mean``, ...; the means of
-        `COSTS`; ``baseline``, ``n_pairs``, ``difference``, ``difference_low``,
-        ``difference_high`` and ``p_value``, by Holm's method over the whole table; the ids of
-        runs that ``failed`` or are ``unfinished``.  Intervals are Student's, at 95%.
+        `COSTS`; the ids of runs that ``failed``, are ``unfinished`` or ``without_score``;
+        ``baseline``, ``n_pairs``, ``difference``, ``difference_low``, ``difference_high`` and
+        ``p_value``, by Holm's method over the whole table.  Intervals are Student's, at 95%.
 
     Raises
     ------
@@ -237,8 +238,9 @@ def choose_baseline(baseline: str | None, names: pd.Series) -> str:
 
 
 def _by_seed(runs: pd.DataFrame, column: str) -> pd.Series:
+    scored = runs[(runs["status"] == "complete") & np.isfinite(runs[column])]
     # the same configuration and seed run twice is one observation, not two
-    return runs[runs["status"] == "complete"].groupby("seed")[column].mean().dropna()
+    return scored.groupby("seed")[column].mean()
 
 
 def _describe(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
@@ -247,12 +249,14 @@ def _describe(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
     best = mean_interval(_by_seed(runs, "best_test_score"))
     failed = runs.loc[runs["status"] == "failed", "run_id"]
     unfinished = runs.loc[runs["status"] == "running", "run_id"]
+    without = complete.loc[~np.isfinite(complete[metric]), "run_id"]
     return {
         "measure": metric,
         "metric": next((name for name in complete["metric"] if name), ""),
         "n_seeds": final.n,
         "n_failed": len(failed),
         "n_unfinished": len(unfinished),
+        "n_without_score": len(without),
         "mean": final.mean,
         "low": final.low,
         "high": final.high,
@@ -262,6 +266,7 @@ def _describe(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
         **{name: complete[name].mean() if len(complete) else np.nan for name in COSTS},
         "failed": ", ".join(failed),
         "unfinished": ", ".join(unfinished),
+        "without_score": ", ".join(without),
     }
 
 

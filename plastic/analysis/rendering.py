@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -51,6 +53,18 @@ def score(mean: float, low: float, high: float, *, percent: bool, sign: bool = F
     return text if math.isnan(low) else f"{text} +-{factor * (high - low) / 2:.{digits}f}"
 
 
+def printable(text: object) -> str:
+    r"""A name in one line, without anything that a terminal would obey.
+
+    Examples
+    --------
+    >>> printable("two\nlines \x1b[31m")
+    'two lines ?[31m'
+    """
+    letters = (" " if letter.isspace() else letter for letter in str(text))
+    return "".join(letter if letter.isprintable() else "?" for letter in letters)
+
+
 def format_comparison(frame: pd.DataFrame) -> str:
     """The table of `plastic.analysis.compare` as text, a block for each setting.
 
@@ -68,7 +82,7 @@ def format_comparison(frame: pd.DataFrame) -> str:
     blocks = []
     for setting, rows in frame.groupby(settings, dropna=False, sort=False):
         title = [
-            str(value) if name == "dataset" else f"{name} {value}"
+            printable(value) if name == "dataset" else f"{name} {printable(value)}"
             for name, value in zip(settings, setting, strict=True)
             if value == value  # a NaN is a setting that these runs do not have
         ]
@@ -83,22 +97,70 @@ def format_comparison(frame: pd.DataFrame) -> str:
         if len(differences) > 1:
             blocks.append(_text_table(differences))
         blocks.append("")
-    return "\n".join(blocks + _notes(frame))
+    return "\n".join(blocks + notes(frame))
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table for all settings, as text that nothing is escaped in yet.
+
+    Parameters
+    ----------
+    head : list of str
+    body : list of list of str
+    n_names : int
+        How many columns in front hold names and settings; numbers follow.
+    """
+
+    head: list[str]
+    body: list[list[str]]
+    n_names: int
+
+
+def one_table(frame: pd.DataFrame) -> Table:
+    """The table of `plastic.analysis.compare` as cells, a row for each of its rows."""
+    settings, by = _settings(frame)
+    cells = _cells(frame, by)
+    head = [*settings, *cells[0], f"vs {printable(frame['baseline'].iloc[0])}", "p (Holm)"]
+    body = []
+    for (_, row), line in zip(frame.iterrows(), cells[1:], strict=True):
+        own = ["-" if row[name] != row[name] else printable(row[name]) for name in settings]
+        body.append([*own, *line, _difference(row), _p_value(row["p_value"])])
+    return Table(head, body, len(settings) + 1)
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """The table of `plastic.analysis.compare` in Markdown, one table for all settings."""
-    settings, by = _settings(frame)
-    lines: list[Sequence[str]] = []
-    for _, row in frame.iterrows():
-        table = _cells(row.to_frame().T, by)
-        versus = [f"vs {row['baseline']}", "p (Holm)"]
-        if not lines:
-            lines += [[*settings, *table[0], *versus], ["---"] * (len(settings) + 10)]
-        own = ["-" if row[name] != row[name] else str(row[name]) for name in settings]
-        lines.append([*own, *table[1], _difference(row), _p_value(row["p_value"])])
+    table = one_table(frame)
+    rule = ["---"] * table.n_names + ["---:"] * (len(table.head) - table.n_names)
+    body = [
+        [*map(escape_markdown, line[: table.n_names]), *line[table.n_names :]]
+        for line in table.body
+    ]
+    lines = [[escape_markdown(name) for name in table.head], rule, *body]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{text}\n\n" + "\n".join(_notes(frame)) + "\n"
+    return f"{text}\n\n" + "\n".join(map(escape_markdown, notes(frame))) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown shows as it is, whatever dialect it is.
+
+    Entities mean themselves in all of them, and no HTML begins with one; underscores within a
+    word are left alone, so names of policies stay readable.
+
+    Examples
+    --------
+    >>> print(escape_markdown("deep_rewiring a|b <b> _x_"))
+    deep_rewiring a&#124;b &lt;b&gt; &#95;x&#95;
+    """
+    text = "".join(_MARKDOWN.get(letter, letter) for letter in text)
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", "&#95;", text)  # where emphasis may begin or end
+    return text.replace("](", "]&#40;")  # a link or a picture
+
+
+_MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {
+    letter: f"&#{ord(letter)};" for letter in "\\`*|~$"
+}
 
 
 def _settings(frame: pd.DataFrame) -> tuple[list[str], str]:
@@ -109,7 +171,7 @@ def _settings(frame: pd.DataFrame) -> tuple[list[str], str]:
 
 def _cells(rows: pd.DataFrame, by: str) -> list[list[str]]:
     columns: dict[str, Callable[[pd.Series], str]] = {
-        by: lambda row: row[by],
+        by: lambda row: printable(row[by]),
         "seeds": lambda row: str(row["n_seeds"]),
         "final": lambda row: _score(row, "", row["measure"]),
         "best": lambda row: _score(row, "best_", "best_test_score"),
@@ -125,10 +187,11 @@ def _cells(rows: pd.DataFrame, by: str) -> list[list[str]]:
 def _difference_cells(rows: pd.DataFrame, by: str) -> list[list[str]]:
     compared = rows[rows["n_pairs"] > 0]
     body = [
-        [row[by], _difference(row), _p_value(row["p_value"]), str(row["n_pairs"])]
+        [printable(row[by]), _difference(row), _p_value(row["p_value"]), str(row["n_pairs"])]
         for _, row in compared.iterrows()
     ]
-    return [[f"  minus {rows['baseline'].iloc[0]}", "final", "p (Holm)", "pairs"]] + [
+    baseline = printable(rows["baseline"].iloc[0])
+    return [[f"  minus {baseline}", "final", "p (Holm)", "pairs"]] + [
         [f"  {name}", *cells] for name, *cells in body
     ]
 
@@ -174,32 +237,64 @@ def _text_table(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(text)
 
 
-def _notes(frame: pd.DataFrame) -> list[str]:
+def notes(frame: pd.DataFrame) -> list[str]:
+    """What a reader of the table has to know, in lines of at most 100 characters."""
     measure = frame["measure"].iloc[0]
     percent = any(_is_percent(row, measure) for _, row in frame.iterrows())
     unit = ", accuracies in percent" if percent else ""
-    notes = [
+    told = [
         f"final: mean {measure} over the seeds; best: mean best_test_score of any step{unit}."
     ]
     if frame["n_seeds"].max() > 1:
-        notes.append(
-            "+- is half of the 95% t interval; differences are paired by seed, and p is "
-            "corrected for all comparisons of the table."
+        pairs = "; differences are paired by seed, and p is corrected for all comparisons of "
+        told.append(
+            "+- is half of the 95% t interval"
+            + (f"{pairs}the table." if frame["n_pairs"].max() > 1 else ".")
         )
     if (frame["n_seeds"] == 1).any():
         some = "Where there is only one seed" if frame["n_seeds"].max() > 1 else "Only one seed"
-        notes.append(f"{some}: no intervals, and no difference can be told from chance.")
-    notes += _missing("failed and left out", frame["failed"])
-    notes += _missing("not finished and left out", frame["unfinished"])
-    return [_wrapped(note) for note in notes]
+        told.append(f"{some}: no intervals, and no difference can be told from chance.")
+    told += _unpaired(frame)
+    for what, name in (
+        ("failed and left out", "failed"),
+        ("not finished and left out", "unfinished"),
+        (f"complete without a finite {measure} and left out", "without_score"),
+    ):
+        told += _missing(what, int(frame[f"n_{name}"].sum()), frame[name])
+    lines = [_wrapped(printable(note)) for note in told]
+    return [line for text in lines for line in text.splitlines()]
 
 
-def _missing(what: str, listed: Iterable[str]) -> list[str]:
-    names = [name for text in listed if text for name in text.split(", ")]
-    if not names:
+def _unpaired(frame: pd.DataFrame) -> list[str]:
+    """What to know where seeds have no partner."""
+    settings, by = _settings(frame)
+    baseline = frame["baseline"].iloc[0]
+    own = frame[by] == baseline
+    theirs = frame["n_seeds"].where(own).groupby(
+        [frame[name] for name in settings], dropna=False
+    ).transform("max").fillna(0)  # fmt: skip
+    others = frame[~own & (frame["n_seeds"] > 0)]
+    told = []
+    if (others["n_pairs"] < others["n_seeds"].clip(lower=theirs[others.index])).any():
+        told.append(
+            f"A seed that only one of two has is left out of their difference; pairs are the "
+            f"seeds that it shares with {baseline}."
+        )
+    alone = list(dict.fromkeys(others.loc[others["n_pairs"] == 0, by].astype("str")))
+    if alone:
+        more = f" and {len(alone) - _LISTED} more" if len(alone) > _LISTED else ""
+        told.append(
+            f"Without a seed in common with {baseline}: {', '.join(alone[:_LISTED])}{more}."
+        )
+    return told
+
+
+def _missing(what: str, n: int, listed: Sequence[str]) -> list[str]:
+    if n == 0:
         return []
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    runs = "1 run" if len(names) == 1 else f"{len(names)} runs"
+    names = [name for text in listed if text for name in text.split(", ")]
+    more = f" and {n - _LISTED} more" if n > _LISTED else ""
+    runs = "1 run" if n == 1 else f"{n} runs"
     return [f"{runs} {what}: {', '.join(names[:_LISTED])}{more}."]
 
 
