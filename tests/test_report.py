@@ -16,6 +16,7 @@ from experiments.run import run
 from plastic import load_results
 from plastic.analysis.film import film_of, run_of
 from plastic.analysis.report import report, write_report
+from plastic.analysis.report.charts import chart
 from plastic.analysis.report.movies import pack, packed
 from plastic.errors import MissingExtra, ResultsError
 from plastic.records import Recorder
@@ -228,3 +229,16 @@ def test_compare_names_the_page_or_says_how_to_get_it(tmp_path, capsys, monkeypa
         capsys.readouterr().out
     )
     assert not (tmp_path / "report.html").exists()
+
+
+def test_numbers_and_names_in_pictures_are_left_as_they_are():
+    def draw(ax):
+        ax.plot([0, 1], [0.0, 0.00625], color="#0072b2", label="seed 0.12345 in #0072b2")
+        ax.set_yticks([0.00125, 0.00625])
+        ax.legend()
+
+    svg = chart(draw, "Rewards", "Small ones.")
+    texts = re.findall(r"<text[^>]*>([^<]*)", svg)
+    assert {"0.00125", "0.00625", "seed 0.12345 in #0072b2"} <= set(texts)
+    assert "var(--c0)" in svg
+    assert not re.search(r' d="[^"]*\d\.\d{3}', svg)

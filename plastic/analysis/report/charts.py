@@ -48,11 +48,16 @@ def chart(draw: Callable[..., object], title: str, text: str, *, height: float =
         )
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _COLORS.get(found[0], found[0]), svg)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is enough
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<[^>]*>", lambda found: _tag(found[0]), svg)
     label = escape(f"{title}. {text}", quote=True)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     return (
         f"<figure><h3>{escape(title)}</h3>{svg}<figcaption>{escape(text)}</figcaption></figure>"
     )
+
+
+def _tag(tag: str) -> str:
+    """A tag in colours of the page, its places to a hundredth of a point; text is no tag."""
+    tag = re.sub(r"#[0-9a-f]{6}\b", lambda found: _COLORS.get(found[0], found[0]), tag)
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag)
