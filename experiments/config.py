@@ -76,6 +76,8 @@ class RunConfig:
         docs/checkpoints.md.
     keep_checkpoints : int, optional
         How many of the newest stay once the run is complete; null for all there were.
+    keep_network : int, optional
+        The network as it ended is kept if it has at most so many connections; null for any.
     biases : bool
         Whether neurons have a learned bias.
     dataset, wiring, policy, selection, optimizer, schedule, plasticity, constraints : dict
@@ -97,6 +99,7 @@ class RunConfig:
     checkpoint_every: int = 0
     checkpoint_seconds: float = 60.0
     keep_checkpoints: int | None = 0
+    keep_network: int | None = 100_000
     biases: bool = True
     dataset: dict[str, Any] = field(default_factory=dict)
     wiring: dict[str, Any] = field(default_factory=dict)
@@ -206,8 +209,9 @@ def check_config(config: Any) -> None:
     check_range("density", config.density, 0, 1, open_low=True)
     check_count("checkpoint_every", config.checkpoint_every, low=0)
     check_range("checkpoint_seconds", config.checkpoint_seconds, 0)
-    if config.keep_checkpoints is not None:
-        check_count("keep_checkpoints", config.keep_checkpoints, low=0)
+    for name in ("keep_checkpoints", "keep_network"):
+        if config[name] is not None:
+            check_count(name, config[name], low=0)
     for name in ("study", "results_dir"):
         if not config[name].strip():
             raise InvalidParameter(f"{name} must not be empty")

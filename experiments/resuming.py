@@ -65,6 +65,7 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
         `plastic.training.train` of this run, but for ``checkpoints`` and ``resume``.
     """
     from plastic.checkpoint import Checkpoints, checkpoints_in, load_checkpoint
+    from plastic.interop.safetensors import NETWORK
     from plastic.records import Recorder, read_status
 
     saving = Checkpoints(
@@ -88,6 +89,7 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
         print(f"{folder.name}  {how}; from the beginning", flush=True)
     recorder = Recorder(folder, row, text)
     shutil.rmtree(saving.folder, ignore_errors=True)  # of another start, whose parts now go
+    (folder / NETWORK).unlink(missing_ok=True)
     return Begun(recorder, train(checkpoints=saving), saving, {})
 
 

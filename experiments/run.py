@@ -108,7 +108,8 @@ def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> P
             print(f"{folder.name}  complete already", flush=True)
             return folder
         begun = begin(folder, config, run_row(config), steps)
-        record(begun, summary, progress, dataset.metric, watch)
+        keep = partial(keep_network, network, folder, config.keep_network)
+        record(begun, summary, progress, dataset.metric, keep, watch)
     tidy_up(folder, config)
     progress.close(summary.values, dataset.metric)
     return folder
@@ -119,9 +120,10 @@ def record(
     summary: Summary,
     progress: Progress,
     metric: str,
+    keep: Callable[[], None],
     watch: Callable[[Rows], None] | None = None,
 ) -> None:
-    """Train, and write down whatever comes of it."""
+    """Train, and write down whatever comes of it; what is kept of its end by `keep`."""
     summary.values |= begun.findings
     with begun.recorder as recorder:
         begun.checkpoints.extra = lambda: {
@@ -141,6 +143,15 @@ def record(
             if time.monotonic() - written > FLUSH_SECONDS:
                 recorder.flush()
                 written = time.monotonic()
+        keep()  # before the run counts as complete
+
+
+def keep_network(network: Network, folder: Path, most: int | None) -> None:
+    """Write the network into its run's folder, unless it has more than `most` connections."""
+    if most is None or network.topology.n_connections <= most:
+        from plastic.interop.safetensors import NETWORK, save_network  # as in `run`
+
+        save_network(network, folder / NETWORK)
 
 
 def make_network(

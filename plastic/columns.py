@@ -225,7 +225,7 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
 
 EXECUTION_COLUMNS = (
     "git_commit", "threads", "results_dir", "seeds", "workers",
-    "checkpoint_every", "checkpoint_seconds", "keep_checkpoints",
+    "checkpoint_every", "checkpoint_seconds", "keep_checkpoints", "keep_network",
 )  # fmt: skip
 """Where and how a run was executed; in a dotted name the last part counts."""
 
@@ -333,6 +333,8 @@ def columns_as_markdown() -> str:
 _PREFACE = (
     "Generated from plastic/columns.py.  A run's folder holds the four Parquet files below and",
     "`config.yaml`, the configuration as it was resolved; `traceback.txt` too if it failed.",
+    "`network.safetensors` is the network as it ended, for `plastic.interop.load_network`; it",
+    "is there if that has at most `keep_network` connections, by default 100,000.",
     "While it goes on, its tables grow as numbered files in `parts/`, merged at its end.",
     '`plastic.load_results("results/demo")` reads any folder of runs into pandas DataFrames,',
     "those that still go on or were killed, too.",

@@ -115,6 +115,8 @@ def assert_survives(folder, whole, kills, overrides=RUN):
 
 def assert_same(done, whole):
     assert {path.name for path in done.iterdir()} == {path.name for path in whole.iterdir()}
+    networks = [(folder / "network.safetensors").read_bytes() for folder in (done, whole)]
+    assert networks[0] == networks[1]
     mine, theirs = tables_of(done), tables_of(whole)
     for table, frame in mine.items():
         pd.testing.assert_frame_equal(

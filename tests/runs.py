@@ -15,6 +15,7 @@ NEURONS = {
     "paired_trials_uniform", "random_neurons", "score_pruning",
 }  # fmt: skip
 FILES = {"config.yaml", *(f"{table}.parquet" for table in COLUMNS)}
+COMPLETE = {*FILES, "network.safetensors"}
 
 
 def names_in(group):

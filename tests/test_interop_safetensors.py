@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from networks import OPTIMIZERS, PAIRS, random_data, random_network, random_rows
 
 from plastic.errors import InvalidNetwork, InvalidParameter, ResultsError
-from plastic.interop import load_network, save_network
+from plastic.interop import load_network, load_parameters, save_network
 from plastic.topology import encode
 
 
@@ -148,3 +148,26 @@ def test_a_file_that_is_not_there_and_a_folder_that_is_not(tmp_path):
         load_network(tmp_path / "none.safetensors")
     with pytest.raises(ResultsError, match="cannot be written"):
         save_network(random_network(0), tmp_path / "none" / "a.safetensors")
+
+
+def test_parameters_are_read_without_the_network(tmp_path):
+    network = random_network(6)
+    found = load_parameters(save_network(network, tmp_path / "a.safetensors"))
+    structure = network.topology.structure
+    assert np.array_equal(found.connection, structure.connection_ids)
+    assert np.array_equal(found.weight, network.weights)
+    assert np.array_equal(found.neuron, structure.neuron_ids)
+    assert np.array_equal(found.bias, network.biases)
+
+
+def test_parameters_that_do_not_fit_are_refused(tmp_path):
+    path = save_network(random_network(6), tmp_path / "a.safetensors")
+    tensors = safetensors.numpy.load_file(path)
+    with safetensors.safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+    tensors["connection.weight"] = tensors["connection.weight"][:-1]
+    safetensors.numpy.save_file(tensors, path, metadata)
+    with pytest.raises(InvalidNetwork, match=r"holds \d+ weights of \d+ connections"):
+        load_parameters(path)
+    with pytest.raises(ResultsError, match="there is no file"):
+        load_parameters(tmp_path / "b.safetensors")

@@ -6,21 +6,63 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from omegaconf import OmegaConf
-from runs import FILES, OFTEN, SMALL, names_in, often, tables_of, the_row
+from runs import COMPLETE, OFTEN, SMALL, names_in, often, tables_of, the_row
 
 import plastic
 from experiments import run as runner
+from experiments.choices import build
 from experiments.config import GROUPS
 from experiments.run import run_id
+from plastic.interop import load_network
+from plastic.interop.safetensors import NETWORK
 from plastic.records import COLUMNS, PIECEWISE, SCHEMAS, comparable
+from plastic.streams import Streams
 
 # ---------------------------------------------------------------- tables
 
 
-def test_a_run_writes_five_files(do):
+def test_a_run_writes_its_tables_and_its_network(do):
     folder = do(*SMALL, *OFTEN)
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == COMPLETE
     assert folder.parent.name == "first"
+
+
+@pytest.mark.parametrize("selection", ["full", "resampling"])
+def test_the_network_that_is_kept_is_the_one_that_was_reported_on(do, selection):
+    policy = ["policy=static"] if selection == "resampling" else ["policy=set", *OFTEN]
+    folder = do(*SMALL, *policy, f"selection={selection}")
+    network = load_network(folder / NETWORK)
+    config = OmegaConf.load(folder / "config.yaml")
+    dataset = build(config, "dataset", rng=Streams.of(config.seed).split)
+    row = the_row(folder)
+    assert network.topology.n_connections == row["n_connections"]
+    if selection == "full":  # else the file holds neurons that were left out
+        loss, _ = network.evaluate(dataset.test.X, dataset.test.y)
+        assert loss == row["final_test_loss"]
+
+
+@pytest.mark.parametrize(
+    ("most", "kept"), [(0, False), (5, False), (500, True), ("null", True)]
+)
+def test_large_networks_are_kept_only_if_asked(do, most, kept):
+    folder = do(*SMALL, f"keep_network={most}")
+    assert (folder / NETWORK).exists() == kept
+    assert folder.name == run_id(OmegaConf.load(folder / "config.yaml"))
+
+
+def test_a_network_of_another_start_does_not_stay(do, monkeypatch):
+    folder = do(*SMALL)
+    row = pd.read_parquet(folder / "run.parquet").assign(status="running")
+    row.to_parquet(folder / "run.parquet")
+
+    def full(*_):
+        raise RuntimeError("the disk is full")
+
+    monkeypatch.setattr(runner, "keep_network", full)
+    with pytest.raises(RuntimeError, match="full"):
+        do(*SMALL)
+    assert not (folder / NETWORK).exists()
+    assert the_row(folder)["status"] == "failed"
 
 
 def test_tables_have_the_documented_columns(do):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from runs import FILES, SMALL, tables_of
+from runs import COMPLETE, FILES, SMALL, tables_of
 
 from plastic.analysis import load_results
 
@@ -65,7 +65,7 @@ def test_a_sweep_leaves_nothing_else_behind(sweep):
     names = {path.name for path in study.iterdir()}
     assert names == {"multirun.yaml", ".sweeps", *load_results(study).folders}
     for folder in load_results(study).folders.values():
-        assert {path.name for path in folder.iterdir()} == FILES
+        assert {path.name for path in folder.iterdir()} == COMPLETE
 
 
 def test_a_sweep_is_compared(sweep, process):
@@ -82,7 +82,7 @@ def test_a_sweep_is_compared(sweep, process):
 def test_a_single_run_leaves_only_its_folder(command, tmp_path):
     assert command("run", *SMALL, "study=alone", cwd=tmp_path).code == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.name for path in files} == FILES
+    assert {path.name for path in files} == COMPLETE
     (folder,) = {path.parent for path in files}
     assert folder.parent == tmp_path / "results" / "alone"
 

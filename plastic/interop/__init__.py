@@ -6,7 +6,7 @@ installed, the error names the extra that brings it.
 ==================  ==================================================  ====================
 neighbour           functions                                           extra
 ==================  ==================================================  ====================
-safetensors         `save_network`, `load_network`                      none: always there
+safetensors         `save_network`, `load_network`, `load_parameters`   none: always there
 graph files         `save_graph`, `load_graph`: GraphML, GEXF, JSON     none: always there
 PyTorch             `to_torch`, `from_torch`                            ``plastic[torch]``
 ONNX                `to_onnx`, `save_onnx`                              ``plastic[onnx]``
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from plastic.interop.graphs import load_graph, save_graph
     from plastic.interop.neat import from_neat
     from plastic.interop.onnx import save_onnx, to_onnx
-    from plastic.interop.safetensors import load_network, save_network
+    from plastic.interop.safetensors import load_network, load_parameters, save_network
     from plastic.interop.torch import from_torch, to_torch
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "from_torch",
     "load_graph",
     "load_network",
+    "load_parameters",
     "save_graph",
     "save_network",
     "save_onnx",
@@ -41,6 +42,7 @@ _HOMES = {
     "from_torch": "torch",
     "load_graph": "graphs",
     "load_network": "safetensors",
+    "load_parameters": "safetensors",
     "save_graph": "graphs",
     "save_network": "safetensors",
     "save_onnx": "onnx",

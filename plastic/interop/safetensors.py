@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 from plastic.engine import Network
 from plastic.errors import InvalidNetwork, ResultsError
@@ -22,6 +23,31 @@ from plastic.topology import decode, encode
 
 FORMAT_VERSION = 1
 KEY = "plastic"
+NEEDED = (
+    "connection.weight", "neuron.bias", "structure.connection_ids", "structure.neuron_ids",
+)  # fmt: skip
+
+NETWORK = "network.safetensors"
+"""The file in a run's folder that holds the network as it ended, if it was kept."""
+
+
+class Parameters(NamedTuple):
+    """What a network has learned.
+
+    Parameters
+    ----------
+    connection : int array, shape (n_connections,)
+        Ids, in no order.
+    weight : float array, shape (n_connections,)
+    neuron : int array, shape (n_neurons,)
+        Ids, ascending.
+    bias : float array, shape (n_neurons,)
+    """
+
+    connection: NDArray[np.int64]
+    weight: NDArray[np.floating[Any]]
+    neuron: NDArray[np.int64]
+    bias: NDArray[np.floating[Any]]
 
 
 def save_network(network: Network, path: str | Path) -> Path:
@@ -93,7 +119,48 @@ def load_network(path: str | Path, **options: Any) -> Network:
     InvalidNetwork
         If it is no network of plastic's, or of a later version, or damaged.
     """
-    path = Path(path)
+    arrays, told = _read(Path(path))
+    kept = {name: told[name] for name in ("dtype", "loss", "biases")}
+    return Network(decode(arrays, told["topology"]), **kept | options)
+
+
+def load_parameters(path: str | Path) -> Parameters:
+    """Weights and biases of a file that `save_network` has written, without its network.
+
+    Raises
+    ------
+    ResultsError, InvalidNetwork
+        As `load_network`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from plastic.topology.wiring import minimal
+    >>> rng = np.random.default_rng(0)
+    >>> network = Network(minimal(2, 1, 1.0, rng)).initialize(rng)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = load_parameters(save_network(network, Path(folder) / "small.safetensors"))
+    >>> found.connection, found.neuron, bool((found.weight == network.weights).all())
+    (array([0, 1]), array([0, 1, 2]), True)
+    """
+    arrays, _ = _read(Path(path))
+    connection, weight, neuron, bias = (
+        arrays[name]
+        for name in (
+            "structure.connection_ids", "connection.weight", "structure.neuron_ids",
+            "neuron.bias",
+        )
+    )  # fmt: skip
+    if connection.shape != weight.shape or neuron.shape != bias.shape:
+        raise InvalidNetwork(
+            f"{path} holds {weight.size} weights of {connection.size} connections and "
+            f"{bias.size} biases of {neuron.size} neurons"
+        )
+    return Parameters(connection.astype(np.int64), weight, neuron.astype(np.int64), bias)
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The arrays of a file, and what it tells of them."""
     if not path.is_file():
         raise ResultsError(f"there is no file {path}")
     try:
@@ -105,11 +172,10 @@ def load_network(path: str | Path, **options: Any) -> Network:
         told = _described(metadata[KEY])
     except (safetensors.SafetensorError, json.JSONDecodeError) as error:
         raise InvalidNetwork(f"{path} is not a readable safetensors file: {error}") from None
-    for name in ("connection.weight", "neuron.bias"):
+    for name in NEEDED:
         if name not in arrays:
             raise InvalidNetwork(f"{path} holds no tensor {name!r}")
-    kept = {name: told[name] for name in ("dtype", "loss", "biases")}
-    return Network(decode(arrays, told["topology"]), **kept | options)
+    return arrays, told
 
 
 def _described(text: str) -> dict[str, Any]:
