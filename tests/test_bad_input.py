@@ -151,7 +151,12 @@ TABLES = {
     "NaN": ("a,b,y\n" + "1,,0\n2,3,1\n" * 20, "column 'b' holds NaN in 20 of 40 rows"),
     "no target": ("a,b,z\n" + "1,2,0\n2,3,1\n" * 20, "no column 'y'; its columns are 'a'"),
     "one class": ("a,b,y\n" + "1,2,0\n" * 40, "at least two classes, got only '0'"),
-    "text": ("a,b,y\n" + "x,2,0\ny,3,1\n" * 20, "columns 'a' are not numeric; encode them"),
+    "gaps in texts": ("a,b,y\n" + ",2,0\ny,3,1\n" * 20, "column 'a' is empty in 20 of 40 rows"),
+    "names": (
+        "a,b,y\n" + "".join(f"n{n},2,{n % 2}\n" for n in range(40)),
+        "column 'a' is not numeric and holds 40 different values",
+    ),
+    "semicolons": ("a;b;y\n" + "1;2;0\n2;3;1\n" * 20, "should the separator be ';'?"),
     "few": ("a,b,y\n1,2,0\n2,3,1\n", "own.csv: "),
     "ragged": ("a,b,y\n1,2,0\n1,2,3,4\n", "is not a CSV table"),
 }

@@ -1,5 +1,7 @@
 """Arrays that cannot be learned from are refused, and a dataset scores its answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from samples import generator
@@ -75,8 +77,25 @@ def test_bad_parts_are_refused():
         from_parts("x", good, (GOOD, LABELS[:-1]), generator())
 
 
+def test_names_of_columns_are_one_for_each():
+    dataset = from_arrays("x", GOOD, LABELS, generator(), columns=["a", "b"])
+    assert dataset.columns == ("a", "b")
+    with pytest.raises(InvalidData, match="X has 2 columns, but 3 are named"):
+        from_arrays("x", GOOD, LABELS, generator(), columns=["a", "b", "c"])
+    with pytest.raises(InvalidData, match="2 inputs need as many columns, got 1"):
+        replace(dataset, columns=("a",))
+    with pytest.raises(InvalidParameter, match="missing must be one of 'refuse', 'fill'"):
+        from_arrays("x", GOOD, LABELS, generator(), missing="zero")
+    with pytest.raises(InvalidData, match="column 0 holds infinity in 1 of 20 rows"):
+        from_arrays(
+            "x", np.vstack([[np.inf, 1], GOOD[1:]]), LABELS, generator(), missing="fill"
+        )
+
+
 def test_many_bad_columns_are_counted_not_all_listed():
-    with pytest.raises(InvalidData, match=r"column 4 holds NaN.*; so do 3 more$"):
+    with pytest.raises(
+        InvalidData, match=r"column 4 holds NaN.*; so do 3 more; missing='fill' puts"
+    ):
         from_arrays("x", np.full((20, 8), np.nan), LABELS, generator())
 
 

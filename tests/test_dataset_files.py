@@ -276,14 +276,32 @@ def test_table_does_not_depend_on_the_format(tmp_path):
     ("frame", "target", "task", "message"),
     [
         (NUMERIC, "wage", None, r"no column 'wage'; its columns are 'age', 'height', 'member'"),
-        (FRAME, "grade", None, "columns 'group' are not numeric; encode them first"),
+        (
+            FRAME.assign(group=[f"n{n}" for n in range(30)]),
+            "grade",
+            None,
+            r"column 'group' is not numeric and holds 30 different values, 'n0', 'n1', .* more "
+            r"than max_categories=20; leave it out by drop=\[group\]",
+        ),
+        (
+            FRAME.assign(group=[*(f"{n}.5" for n in range(28)), "many", "few"]),
+            "grade",
+            None,
+            "column 'group' would be numeric but for 'few', 'many'; leave them empty",
+        ),
+        (
+            FRAME.assign(group=["red", None, "blue"] * 10),
+            "grade",
+            None,
+            "column 'group' is empty in 10 of 30 rows; missing=fill makes that a value",
+        ),
         (FRAME, "group", "regression", "target 'group' is not numeric"),
         (NUMERIC[:0], "grade", None, "it has column names, but no rows"),
         (
             NUMERIC.assign(age=[None] * 3 + [1.0] * 27),
             "grade",
             None,
-            "column 'age' holds NaN in 3 of 30 rows",
+            "column 'age' holds NaN in 3 of 30 rows; missing='fill' puts the mean",
         ),
         (
             NUMERIC.assign(age=[np.inf] + [1.0] * 29),
@@ -316,6 +334,82 @@ def test_bad_tables_are_refused(tmp_path, frame, target, task, message):
         with pytest.raises(InvalidData, match=message) as caught:
             datasets.table(generator(), path=path, target=target, task=task)
         assert path in str(caught.value)
+
+
+def inputs_of(dataset, name):
+    """What all samples have in an input, training, reward and test samples in this order."""
+    index = dataset.columns.index(name)
+    return np.concatenate([split.X[:, index] for split in dataset.splits.values()])
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_what_is_not_numeric_becomes_an_input_a_value(tmp_path, ending):
+    path = write(FRAME, tmp_path, ending)
+    dataset = datasets.table(generator(), path=path, target="grade", scale="none")
+    colours = ("group=blue", "group=green", "group=red")
+    assert dataset.columns == ("age", "height", "member", *colours, "income")
+    row = inputs_of(dataset, "age").astype(int)  # the ages are the numbers of the rows
+    for colour in colours:
+        told = colour.removeprefix("group=") == FRAME["group"].to_numpy()[row]
+        assert np.array_equal(inputs_of(dataset, colour), told)
+    assert set(inputs_of(dataset, "member")) == {0, 1}
+
+
+def test_every_seed_has_the_same_inputs(tmp_path):
+    rare = FRAME.assign(group=["red"] * 29 + ["blue"])
+    path = write(rare, tmp_path, ".csv")
+    made = [datasets.table(generator(seed), path=path, target="grade") for seed in range(5)]
+    assert {dataset.columns for dataset in made} == {made[0].columns}
+    assert {len(np.unique(inputs_of(d, "group=blue"))) for d in made} == {1, 2}  # unseen is 0
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_gaps_are_filled_by_what_the_training_samples_say(tmp_path, ending):
+    ages = FRAME["age"].astype(float).where(FRAME.index % 5 != 0)
+    gaps = FRAME.assign(age=ages, group=["red", None, "blue"] * 10, row=FRAME.index)
+    path = write(gaps, tmp_path, ending)
+    options = {"path": path, "target": "grade", "missing": "fill", "scale": "none"}
+    dataset = datasets.table(generator(), **options)
+    assert dataset.columns[3:6] == ("group=blue", "group=red", "group missing")
+    assert dataset.columns[-1] == "age missing"
+    row, age = inputs_of(dataset, "row").astype(int), inputs_of(dataset, "age")
+    gone = row % 5 == 0
+    learned = np.arange(len(row)) < len(dataset.train)
+    assert np.allclose(age[gone], row[learned & ~gone].mean())
+    assert np.array_equal(age[~gone], row[~gone])
+    assert np.array_equal(inputs_of(dataset, "age missing"), gone)
+    assert np.array_equal(inputs_of(dataset, "group missing"), row % 3 == 1)
+    scaled = datasets.table(generator(), **options | {"scale": "standardize"})
+    assert np.allclose(inputs_of(scaled, "age")[gone], 0, atol=1e-6)
+
+
+def test_a_column_without_any_value_says_nothing(tmp_path):
+    path = write(NUMERIC.assign(nothing=np.nan), tmp_path, ".csv")
+    dataset = datasets.table(generator(), path=path, target="grade", missing="fill")
+    assert set(inputs_of(dataset, "nothing")) == {0}
+
+
+def test_columns_are_left_out_and_separated_as_asked(tmp_path):
+    path = tmp_path / "own.csv"
+    FRAME.assign(height=["?", *FRAME["height"][1:]]).to_csv(path, sep=";", index=False)
+    options = {"path": str(path), "target": "grade", "separator": ";"}
+    dataset = datasets.table(generator(), drop=["height", "group"], **options)
+    assert dataset.columns == ("age", "member", "income")
+    with pytest.raises(InvalidData, match="column 'height' holds NaN in 1 of 30 rows"):
+        datasets.table(generator(), **options)
+    with pytest.raises(InvalidData, match="has no column 'weight'; its columns are 'age'"):
+        datasets.table(generator(), drop=["weight"], **options)
+    with pytest.raises(InvalidData, match="'grade' is the target, so it cannot be dropped"):
+        datasets.table(generator(), drop=["grade"], **options)
+    with pytest.raises(InvalidData, match=r"named 'age;height;.*: should the separator be ';'"):
+        datasets.table(generator(), path=str(path), target="grade")
+    with pytest.raises(InvalidParameter, match="missing must be one of 'refuse', 'fill'"):
+        datasets.table(generator(), missing="mean", **options)
+    with pytest.raises(InvalidParameter, match="max_categories must be a whole number"):
+        datasets.table(generator(), max_categories=0, **options)
+    np.savez(tmp_path / "own.npz", X=GOOD, y=LABELS)
+    with pytest.raises(InvalidData, match="has no names of columns, so none can be dropped"):
+        datasets.table(generator(), path=str(tmp_path / "own.npz"), target="y", drop=["a"])
 
 
 def test_bad_files_are_refused(tmp_path):

@@ -116,6 +116,7 @@ def test_every_loader_has_a_config_with_its_defaults():
         defaults = {
             p.name: "???" if p.default is p.empty else p.default for p in parameters[1:]
         }
+        defaults |= {key: [*held] for key, held in defaults.items() if isinstance(held, tuple)}
         wanted = {"name": name, "_target_": f"plastic.datasets.{name}", **defaults}
         assert OmegaConf.to_container(config) == wanted
 

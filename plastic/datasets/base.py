@@ -106,6 +106,8 @@ class Dataset:
         The name of each output for classification, empty for regression.
     truth : Truth, optional
         How the targets were made, where it is known.
+    columns : tuple of str
+        What each input is called, empty where nobody said.
 
     Raises
     ------
@@ -131,6 +133,7 @@ class Dataset:
     test: Split
     classes: tuple[str, ...] = ()
     truth: Truth | None = None
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_in("task", self.task, TASKS)
@@ -142,6 +145,10 @@ class Dataset:
             )
         if self.task == "regression" and self.classes:
             raise InvalidData(f"regression has no classes, got {self.classes}")
+        if self.columns and len(self.columns) != self.n_inputs:
+            raise InvalidData(
+                f"{self.n_inputs} inputs need as many columns, got {len(self.columns)}"
+            )
 
     @property
     def splits(self) -> dict[str, Split]:

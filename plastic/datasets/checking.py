@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,9 @@ def listed(names: Sequence[object]) -> str:
     return f"{text} and {rest} more" if rest > 0 else text
 
 
-def check_features(X: ArrayLike, columns: Sequence[str] | None = None) -> Values:
+def check_features(
+    X: ArrayLike, columns: Sequence[str] | None = None, *, missing: str = "refuse"
+) -> Values:
     """Return features as a float array, or say why they cannot be learned from.
 
     Parameters
@@ -36,6 +38,8 @@ def check_features(X: ArrayLike, columns: Sequence[str] | None = None) -> Values
     X : numeric array, shape (n_samples, n_inputs)
     columns : sequence of str, optional
         Names of the features, for the message.
+    missing : {'refuse', 'fill'}
+        Whether NaN is refused, or left to whoever fills it.
 
     Returns
     -------
@@ -45,15 +49,16 @@ def check_features(X: ArrayLike, columns: Sequence[str] | None = None) -> Values
     Raises
     ------
     InvalidData
-        If the array is empty, is not a numeric table, or holds NaN, infinity or a value
-        that float32 cannot hold.
+        If the array is empty, is not a numeric table, or holds NaN (unless it is filled),
+        infinity or a value that float32 cannot hold.
 
     Examples
     --------
     >>> check_features([[1.0, np.nan], [2.0, np.nan]], columns=["age", "height"])
     Traceback (most recent call last):
         ...
-    plastic.errors.InvalidData: column 'height' holds NaN in 2 of 2 rows
+    plastic.errors.InvalidData: column 'height' holds NaN in 2 of 2 rows;
+    missing='fill' puts the mean of the training samples there
     """
     values = _numeric("X", X)
     if values.ndim != 2:
@@ -61,7 +66,11 @@ def check_features(X: ArrayLike, columns: Sequence[str] | None = None) -> Values
     if 0 in values.shape:
         raise InvalidData(f"X must hold samples and inputs, got shape {values.shape}")
     names = range(values.shape[1]) if columns is None else columns
-    _check_finite(values, [f"column {name!r}" for name in names])
+    if len(names) != values.shape[1]:
+        raise InvalidData(f"X has {values.shape[1]} columns, but {len(names)} are named")
+    held = np.where(np.isnan(values), 0, values) if missing == "fill" else values
+    hint = "; missing='fill' puts the mean of the training samples there"
+    _check_finite(held, [f"column {name!r}" for name in names], {"NaN": hint})
     return values
 
 
@@ -161,7 +170,9 @@ def _numeric(name: str, values: ArrayLike) -> NDArray[Any]:
     return array.astype(np.float32 if exact else np.float64)
 
 
-def _check_finite(values: Values, names: Sequence[str]) -> None:
+def _check_finite(
+    values: Values, names: Sequence[str], hints: Mapping[str, str] | None = None
+) -> None:
     limit = float(np.finfo(np.float32).max)
     if (np.abs(values) <= limit).all():  # false for NaN, too
         return
@@ -178,4 +189,5 @@ def _check_finite(values: Values, names: Sequence[str]) -> None:
         ]
         if found:
             rest = f"; so do {len(found) - N_LISTED} more" if len(found) > N_LISTED else ""
-            raise InvalidData("; ".join(found[:N_LISTED]) + rest)
+            hint = (hints or {}).get(what, "")
+            raise InvalidData("; ".join(found[:N_LISTED]) + rest + hint)

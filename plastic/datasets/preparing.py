@@ -27,6 +27,9 @@ The statistics are always those of the training samples: of each feature for ``s
 of all features together for ``unit``.
 """
 
+MISSING = ("refuse", "fill")
+"""What may be done about features that are missing (NaN): see `from_arrays`."""
+
 MAX_GUESSED_CLASSES = 20
 
 
@@ -42,6 +45,7 @@ def from_arrays(
     scale: str = "standardize",
     classes: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    missing: str = "refuse",
     truth: Truth | None = None,
 ) -> Dataset:
     """Make a dataset of one's own arrays.
@@ -64,14 +68,18 @@ def from_arrays(
     classes : sequence of str, optional
         Names of the classes; `y` must then hold whole numbers that index them.
     columns : sequence of str, optional
-        Names of the features, for error messages.
+        Names of the features, for error messages and for whoever looks at the network.
+    missing : {'refuse', 'fill'}
+        What to do about NaN among the features: ``fill`` puts the mean of the training
+        samples there, and gives each such column one more input, at the end, that is 1 where
+        the value was missing.
     truth : Truth, optional
         How the targets were made, where it is known.
 
     Raises
     ------
     InvalidParameter
-        If a size, the task or the scale is not among its choices.
+        If a size, the task, the scale or `missing` is not among its choices.
     InvalidData
         If the arrays cannot be learned from, or are too few for the splits asked for.
 
@@ -84,12 +92,14 @@ def from_arrays(
     (Split(60 samples, 3 inputs, 2 outputs), ('no', 'yes'))
     """
     check_in("scale", scale, SCALES)
-    features = check_features(X, columns)
+    check_in("missing", missing, MISSING)
+    features = check_features(X, columns, missing=missing)
+    features, columns = _with_indicators(features, columns)
     targets = _targets(y, len(features), task, classes)
     n_reward = resolve_size("reward_size", reward_size, len(features))
     n_test = resolve_size("test_size", test_size, len(features))
     rows = split_rows(targets, n_reward, n_test, rng)
-    return _assemble(name, features, targets, rows, scale, truth)
+    return _assemble(name, features, targets, rows, scale, truth, tuple(columns or ()))
 
 
 def from_parts(
@@ -278,6 +288,29 @@ def _shares(size: int, counts: NDArray[Any], most: NDArray[Any]) -> NDArray[Any]
     return shares
 
 
+def _with_indicators(
+    features: Values, columns: Sequence[str] | None
+) -> tuple[Values, Sequence[str] | None]:
+    """Add one column for each that has gaps, 1 where they are."""
+    gaps = np.isnan(features)
+    found = np.flatnonzero(gaps.any(axis=0)).tolist()
+    if len(found) == 0:
+        return features, columns
+    if columns is not None:
+        columns = [*columns, *(f"{columns[index]} missing" for index in found)]
+    return np.hstack([features, gaps[:, found].astype(features.dtype)]), columns
+
+
+def _filled(features: Values, learned: Rows) -> Values:
+    """The same with the training samples' mean in each gap, 0 if they have nothing there."""
+    gaps = np.isnan(features)
+    if not gaps.any():
+        return features
+    there = ~gaps[learned]
+    sums = np.where(there, features[learned], 0).sum(axis=0, dtype=np.float64)
+    return np.where(gaps, sums / np.maximum(there.sum(axis=0), 1), features)
+
+
 def _assemble(
     name: str,
     features: Values,
@@ -285,8 +318,10 @@ def _assemble(
     rows: tuple[Rows, Rows, Rows],
     scale: str,
     truth: Truth | None = None,
+    columns: tuple[str, ...] = (),
 ) -> Dataset:
     learned = rows[0]
+    features = _filled(features, learned)
     shift, divisor = scaling(features[learned], scale)
     values: Values = targets.values
     if targets.task == "regression":
@@ -300,7 +335,7 @@ def _assemble(
             Split(((features[part] - shift) / divisor).astype(np.float32), values[part])
             for part in rows
         )
-    return Dataset(name, targets.task, train, reward, test, targets.classes, truth)
+    return Dataset(name, targets.task, train, reward, test, targets.classes, truth, columns)
 
 
 def scaling(values: Values, scale: str) -> tuple[Any, Any]:

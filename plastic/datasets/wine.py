@@ -52,4 +52,5 @@ def wine(
         test_size=test_size,
         scale=scale,
         classes=[str(name) for name in bunch.target_names],
+        columns=[str(name) for name in bunch.feature_names],
     )
