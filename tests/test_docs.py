@@ -54,6 +54,13 @@ def test_every_page_is_in_the_navigation():
     assert set(listed) == there | set(hooks.made_pages())
 
 
+def test_the_page_of_data_lists_every_dataset():
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"\w+", row)]
+    assert sorted(listed) == sorted(path.stem for path in ROOT.glob("conf/dataset/*.yaml"))
+
+
 def test_the_site_asks_for_nothing_elsewhere():
     assert CONFIG["theme"]["font"] is False
     assert CONFIG["strict"] is True

@@ -23,6 +23,12 @@ CLAIMS = {
         "test accuracy on digits at density 0.02, 600 steps",
         "BusyEnds is ahead of SET under both seeds",
     ],
+    "04_your_own_csv.py": [
+        "$ python -m experiments.run -m study=mine dataset=table dataset.path=my.csv",
+        "Study mine: 12 runs (12 complete)",
+        "Columns that reach the output",
+        "Most connections of a wiring this sparse lead nowhere, until they are moved.",
+    ],
     "05_train_an_evolved_network.py": [
         "(allowed: 1e-12)",
         "Gradient descent improves on what evolution left.",
