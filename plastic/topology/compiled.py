@@ -250,25 +250,34 @@ def keep_rest(sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def merge_row(
-    order, new_sources, new_ids, low, high, n_old, top, q, to_sources, to_ids, gather
-):
-    """Put new connections between those of a row, ``top .. q-1``, from the back."""
-    old, new, free = q - 1, high - 1, q + high - low - 1
-    while new >= low and old >= top:
+    sources, ids, gone, start, stop, order, new_sources, new_ids, low, high,
+    to_sources, to_ids, gather, q,
+):  # fmt: skip
+    """What stays of a row, to `q`, and between it what comes, by id.
+
+    Where nothing goes in any row, `gone` is empty.  Returns where it ends, and the first of
+    those that come behind all.
+    """
+    place, old, new, one = np.uint64(q), np.uint64(start), np.uint64(low), np.uint64(1)
+    any_gone = len(gone) > 0
+    while old < np.uint64(stop) and new < np.uint64(high):
         # both sides are read, and one is chosen: a branch would be mispredicted
-        held, came = np.int64(to_ids[old]), new_ids[new]
-        held_source, came_source = to_sources[old], new_sources[new]
-        held_origin, came_origin = np.int64(gather[old]), n_old + np.int64(order[new])
-        later = np.int64(held > came)
-        mask = -later
-        to_ids[free] = came ^ ((held ^ came) & mask)
-        to_sources[free] = came_source ^ ((held_source ^ came_source) & mask)
-        gather[free] = came_origin ^ ((held_origin ^ came_origin) & mask)
-        old, new, free = old - later, new - 1 + later, free - 1
-    for k in range(low, new + 1):
-        at = free - new + k
-        to_sources[at], to_ids[at] = new_sources[k], new_ids[k]
-        gather[at] = n_old + order[k]
+        held, came = np.int64(ids[old]), new_ids[new]
+        held_source, came_source = sources[old], new_sources[new]
+        held_origin, came_origin = np.int64(old), len(sources) + np.int64(order[new])
+        mask = -np.int64(held < came)
+        to_ids[place] = came ^ ((held ^ came) & mask)
+        to_sources[place] = came_source ^ ((held_source ^ came_source) & mask)
+        gather[place] = came_origin ^ ((held_origin ^ came_origin) & mask)
+        taken = np.uint64(-mask)
+        # what goes is written over by the next one
+        place += one - (gone[old] & taken) if any_gone else one
+        old, new = old + taken, new + one - taken
+    while old < np.uint64(stop):
+        to_sources[place], to_ids[place], gather[place] = sources[old], ids[old], old
+        place += one - gone[old] if any_gone else one
+        old += one
+    return np.int64(place), np.int64(new)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -312,40 +321,31 @@ def merge_rows(
             q = copy_rows(sources, ids, waiting, start, to_sources, to_ids, gather, q)
         to_indptr[row] = top = q
         waiting = stop
-        if whole:
+        between = stop > start and low < high and new_ids[low] < ids[stop - 1]
+        if between:
+            q, behind = merge_row(
+                sources, ids, gone, start, stop, order, new_sources, new_ids, low, high,
+                to_sources, to_ids, gather, q,
+            )  # fmt: skip
+            j += stop - start - (q - top - (behind - low))
+            low = behind
+        elif whole:
             q = copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q)
-            for p in range(top, q):
-                stamps[np.uint32(to_sources[p])] = stamp
         else:
             q = keep_rest(
                 sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q
             )
             j += stop - start - (q - top)
-        last = to_ids[q - 1] if q > top else -1
-        behind = low == high or new_ids[low] > last  # as newborns are, whose ids are highest
-        for k in range(low, high):
-            source = np.uint32(new_sources[k])
+        for p in range(top, q if between or whole else top):
+            source = np.uint32(to_sources[p])
             differ &= stamps[source] != stamp
             stamps[source] = stamp
-        if behind:
-            for k in range(low, high):
-                place = np.uint64(q + k - low)
-                to_sources[place], to_ids[place] = new_sources[k], new_ids[k]
-                gather[place] = n_old + order[k]
-        else:
-            merge_row(
-                order,
-                new_sources,
-                new_ids,
-                low,
-                high,
-                n_old,
-                top,
-                q,
-                to_sources,
-                to_ids,
-                gather,
-            )
+        for k in range(low, high):  # behind all, as newborns are, whose ids are highest
+            source, place = np.uint32(new_sources[k]), np.uint64(q + k - low)
+            differ &= stamps[source] != stamp
+            stamps[source] = stamp
+            to_sources[place], to_ids[place] = new_sources[k], new_ids[k]
+            gather[place] = n_old + order[k]
         q += high - low
     q = copy_rows(sources, ids, waiting, n_old, to_sources, to_ids, gather, q)
     to_indptr[-1] = q
@@ -368,15 +368,15 @@ def gather_values(old, fresh, every, width, gather, new):
     """
     n_old = len(old) // width
     if width == 1 and n_old > 0:
-        # both are read, and one is chosen: a branch would be mispredicted
         last, alike = np.int32(n_old - 1), fresh[0]
         for q in range(len(gather) if every == 0 else 0):
+            # read anyhow, and chosen after: a branch would be mispredicted
             held = old[np.uint32(min(gather[q], last))]
             new[q] = held if gather[q] <= last else alike
+        n = np.uint32(n_old)
         for q in range(len(gather) if every == 1 else 0):
-            held = old[np.uint32(min(gather[q], last))]
-            came = fresh[np.uint32(max(gather[q] - n_old, 0))]
-            new[q] = held if gather[q] <= last else came
+            at = np.uint32(gather[q])
+            new[q] = old[at] if at < n else fresh[np.uint32(at - n)]
         return
     for q in range(len(gather)):
         came, at = (gather[q] - n_old) * every * width, gather[q] * width
