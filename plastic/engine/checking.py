@@ -121,6 +121,23 @@ def checked_rates(rates: ArrayLike, n_steps: int) -> NDArray[np.float64]:
     return np.broadcast_to(array, n_steps)
 
 
+def checked_hits(hits: NDArray[Any], n_steps: int) -> NDArray[np.int64]:
+    """Where the right answers of each step are to be written, shape (n_steps,).
+
+    Raises
+    ------
+    InvalidParameter
+        If it is of another shape or kind, or cannot be written to.
+    """
+    fits = isinstance(hits, np.ndarray) and hits.dtype == np.int64 and hits.shape == (n_steps,)
+    if not fits or not (hits.flags.c_contiguous and hits.flags.writeable):
+        raise InvalidParameter(
+            f"hits must be a contiguous, writable int64 array of shape ({n_steps},), got "
+            f"{getattr(hits, 'dtype', type(hits).__name__)} of shape {np.shape(hits)}"
+        )
+    return hits
+
+
 def check_output_nodes(outputs: Sequence[Node]) -> None:
     """Raise unless these nodes can be the outputs of one network.
 

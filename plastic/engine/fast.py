@@ -13,6 +13,7 @@ from plastic.edits import Connect, Disconnect
 from plastic.engine import (
     blocks,
     gradients,
+    hits,
     kernels,
     rows,
     sharing,
@@ -42,7 +43,7 @@ from plastic.engine.plan import (
     plan_small_buffers,
     plan_small_graph,
 )
-from plastic.engine.results import LOSS_BOUND, Gradients, Signals
+from plastic.engine.results import LOSS_BOUND, NO_HITS, Gradients, Signals
 from plastic.engine.simd import LANES
 from plastic.engine.statistics import MOMENTS, SALIENCY, Statistics
 from plastic.losses import LOSSES
@@ -64,7 +65,7 @@ MOST_KEPT = 4
 """Batch sizes whose working memory is kept at a time."""
 
 share_stamp(
-    kernels, gradients, rows, sharing, spans, updates, blocks, small, small_passes,
+    kernels, hits, gradients, rows, sharing, spans, updates, blocks, small, small_passes,
     vector_math, simd, strongest, activations, losses,
 )  # fmt: skip
 
@@ -115,7 +116,7 @@ class FastEngine:
         twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
         X, rows = np.zeros((1, 1)), np.zeros((1, batch_size), np.int64)
         twin._most_small = len(rows[0]) if self._is_small(batch_size) else -1
-        twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics())
+        twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics(), NO_HITS)
         twin._most_small = LANES if self._is_small(LANES) else -1
         twin.predict(X)
         twin.signals(X, X)
@@ -174,6 +175,7 @@ class FastEngine:
         rates: Array,
         optimizer: Optimizer,
         statistics: Statistics,
+        hits: NDArray[np.int64],
     ) -> Array:
         """One step for each of `rows` (n_steps, batch_size); see `Engine.learn`."""
         statistics.attach(self._topology, self._dtype)
@@ -185,7 +187,7 @@ class FastEngine:
         given = (
             parameters, self._rule(optimizer), self._watch(statistics), batches,
             _locked(rates, self._dtype), self._topology.step,
-            self._loss, self._limits, LOSS_BOUND, losses,
+            self._loss, self._limits, LOSS_BOUND, losses, hits,
         )  # fmt: skip
         if self._is_small(batch):
             lanes = NARROW if batch <= len(NARROW) else WIDE

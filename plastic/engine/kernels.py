@@ -65,6 +65,7 @@ from numba import njit
 from plastic.activations import relu, sigmoid, softmax, straight_through, tanh, threshold
 from plastic.engine import blocks, simd, vector_math
 from plastic.engine.gradients import sweep
+from plastic.engine.hits import count_hits
 from plastic.engine.rows import banded_rows, full_rows, row_sum
 from plastic.engine.simd import LANES, PARTIAL, get, load_tiles, put, splat
 from plastic.engine.spans import BANDED, FULL, PLAIN
@@ -370,11 +371,13 @@ def mean_loss(losses, batch):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def learn(
-    graph, buffers, parameters, rule, watch, batches, rates, step, loss, limits, bound, losses
-):
+    graph, buffers, parameters, rule, watch, batches, rates, step, loss, limits, bound, losses,
+    hits,
+):  # fmt: skip
     """Train on every row of ``batches.rows``; returns the number of steps done.
 
-    Stops early, before the update, where the loss is not a number up to `bound`.
+    Stops early, before the update, where the loss is not a number up to `bound`.  Counts right
+    answers unless `hits` is empty.
     """
     n_steps, batch = batches.rows.shape
     n_neurons, n_tiles = buffers.outputs.shape[1], buffers.outputs.shape[0]
@@ -392,6 +395,8 @@ def learn(
         losses[k] = mean_loss(buffers.losses, batch)
         if not losses[k] <= bound:
             return k
+        if len(hits):
+            hits[k] = count_hits(buffers.outputs, graph.outputs, batches.Y, rows, first, batch)
         if not one_group:
             pass_gradients(graph, buffers, one_group, first, n_neurons)
         watching = watch.every > 0 and (step + k + 1) % watch.every == 0

@@ -15,6 +15,7 @@ from plastic.engine.checking import (
     check_learnable,
     check_output_nodes,
     checked_dtype,
+    checked_hits,
     checked_rates,
     checked_rows,
     checked_samples,
@@ -22,7 +23,7 @@ from plastic.engine.checking import (
 from plastic.engine.fast import FastEngine
 from plastic.engine.node import NodeEngine, build_nodes
 from plastic.engine.optimizers import Optimizer
-from plastic.engine.results import LOSS_BOUND, Engine, Gradients, Signals
+from plastic.engine.results import LOSS_BOUND, NO_HITS, Engine, Gradients, Signals
 from plastic.engine.statistics import Statistics
 from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
 from plastic.losses import check_pair, loss_value
@@ -219,6 +220,7 @@ class Network:
         *,
         rates: Array | None = None,
         statistics: Statistics = NO_STATISTICS,
+        hits: NDArray[np.int64] | None = None,
     ) -> Array:
         """Take one optimizer step for each mini-batch, in one stretch.
 
@@ -232,6 +234,9 @@ class Network:
             Learning rate of each step; by default the optimizer's own.
         statistics : Statistics
             Moving averages to be kept on the way.
+        hits : int array, shape (n_steps,), optional
+            Filled with the number of samples of each mini-batch that were answered right
+            before its update: whose largest output is that of their largest target.
 
         Returns
         -------
@@ -245,7 +250,7 @@ class Network:
         InvalidData
             If a shape does not fit, a value is not finite or a sample is not there.
         InvalidParameter
-            If there is not one rate a step, in [0, 1e6].
+            If there is not one rate a step, in [0, 1e6], or `hits` has no room for each step.
         Diverged
             At a loss that is not a number or is above `LOSS_BOUND`; steps before it are done.
         """
@@ -253,7 +258,8 @@ class Network:
         X, Y = self._samples(X, Y)
         rows = checked_rows(rows, len(X))
         rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))
-        losses = self._engine.learn(X, Y, rows, rates, optimizer, statistics)
+        hits = NO_HITS if hits is None else checked_hits(hits, len(rows))
+        losses = self._engine.learn(X, Y, rows, rates, optimizer, statistics, hits)
         bad = not losses[-1] <= LOSS_BOUND
         self.topology.step += len(losses) - bad
         if bad:

@@ -78,6 +78,7 @@ class NodeEngine:
         rates: Array,
         optimizer: Optimizer,
         statistics: Statistics,
+        hits: NDArray[np.int64],
     ) -> Array:
         """One step for each of `rows` (n_steps, batch_size); see `Engine.learn`."""
         topology = self._topology
@@ -91,6 +92,9 @@ class NodeEngine:
             losses.append(signals.loss)
             if not signals.loss <= LOSS_BOUND:
                 break
+            if len(hits):
+                said = signals.outputs[topology.structure.outputs].argmax(axis=0)
+                hits[k] = np.sum(said == Y[batch].argmax(axis=1))
             gradient, bias_gradient = self._gradients()
             if statistics.wanted and (topology.step + k + 1) % statistics.every == 0:
                 statistics.observe(topology, gradient, signals.outputs, signals.deltas)

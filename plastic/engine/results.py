@@ -16,6 +16,9 @@ Array = NDArray[Any]
 LOSS_BOUND = 1e6
 """A training loss above it, or none at all, counts as divergence."""
 
+NO_HITS = np.zeros(0, np.int64)
+"""Given to an engine that need not count right answers."""
+
 
 @dataclass(frozen=True)
 class Gradients:
@@ -75,8 +78,10 @@ class Engine(Protocol):
         rates: Array,
         optimizer: Optimizer,
         statistics: Statistics,
+        hits: NDArray[np.int64],
     ) -> Array:
         """One step for each of `rows` (n_steps, batch_size), at its rate; returns the losses.
 
-        Stops after a loss that is not a number up to `LOSS_BOUND`, before its update.
+        Stops after a loss that is not a number up to `LOSS_BOUND`, before its update.  `hits`
+        (n_steps,) is filled with the number of right answers, or is empty.
         """

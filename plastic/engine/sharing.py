@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from plastic.engine import simd
+from plastic.engine.hits import count_hits
 from plastic.engine.kernels import (
     backward_places,
     forward_places,
@@ -202,7 +203,7 @@ def train_group(
 @njit(cache=True, nogil=True, error_model="numpy")
 def learn_together(
     me, n_threads, counter, shares, starts, graph, buffers, parameters, rule, watch, batches,
-    rates, step, loss, limits, bound, losses,
+    rates, step, loss, limits, bound, losses, hits,
 ):  # fmt: skip
     """A thread's part of `kernels.learn`; all of them return the number of steps done."""
     n_steps, batch = batches.rows.shape
@@ -232,6 +233,10 @@ def learn_together(
             losses[k] = mean
         if not mean <= bound:
             return k
+        if me == 0 and len(hits):  # outputs stay as they are until all have met again
+            hits[k] = count_hits(
+                buffers.outputs, graph.outputs, batches.Y, batches.rows[k], 0, batch
+            )
         if not one_group:
             pass_gradients(graph, buffers, one_group, shares.out_of[me], shares.out_of[me + 1])
         meeting = meet(counter, meeting, n_threads)

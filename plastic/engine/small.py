@@ -26,6 +26,7 @@ from __future__ import annotations
 from numba import njit
 
 from plastic.engine import simd
+from plastic.engine.hits import count_hits
 from plastic.engine.simd import (
     LANES,
     add,
@@ -121,7 +122,7 @@ def observe(buffers, watch, batch, scale):
 @njit(cache=True, nogil=True, error_model="numpy")
 def learn(
     graph, buffers, parameters, rule, watch, batches, rates, step, loss, limits, bound, losses,
-    lanes,
+    hits, lanes,
 ):  # fmt: skip
     """As `kernels.learn`, in tiles of as many lanes as the tuple `lanes` has items."""
     load_parameters(graph, buffers, parameters)
@@ -140,6 +141,10 @@ def learn(
         if not value <= bound:
             done = k
             break
+        if len(hits):
+            hits[k] = count_hits(
+                buffers.outputs, graph.outputs, batches.Y, batches.rows, first, batch
+            )
         sum_gradients(ahead, back, zero)
         if watch.every > 0 and (step + k + 1) % watch.every == 0:
             observe(buffers, watch, batch, scale)

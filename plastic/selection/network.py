@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plastic.costs import step_flops
 from plastic.edits import Edit, PruneNeurons
 from plastic.engine import Gradients, Network, Optimizer, Signals, Statistics
-from plastic.engine.checking import checked_rates, checked_rows
+from plastic.engine.checking import checked_hits, checked_rates, checked_rows
 from plastic.engine.network import NO_STATISTICS
 from plastic.engine.results import LOSS_BOUND
 from plastic.errors import InvalidEdit, InvalidNetwork, InvalidParameter, check_count
@@ -187,6 +187,7 @@ class Selected(Network):
         *,
         rates: Array | None = None,
         statistics: Statistics = NO_STATISTICS,
+        hits: Indices | None = None,
     ) -> Array:
         """Take one optimizer step for each mini-batch, choosing neurons on the way.
 
@@ -201,12 +202,15 @@ class Selected(Network):
         """
         part = self._loaded()
         if part is None:
-            return super().learn(X, Y, rows, optimizer, rates=rates, statistics=statistics)
+            return super().learn(
+                X, Y, rows, optimizer, rates=rates, statistics=statistics, hits=hits
+            )
         if statistics.wanted:
             raise InvalidParameter(f"a selection keeps no statistics, got {statistics}")
         X, Y = self._samples(X, Y)
         rows = checked_rows(rows, len(X))
         rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))
+        hits = np.zeros(len(rows), np.int64) if hits is None else checked_hits(hits, len(rows))
         losses, before = [], self.flops
         try:
             for stretch, event in self._course.stretches(self.topology.step, len(rows)):
@@ -214,7 +218,9 @@ class Selected(Network):
                     self._choose(event)
                 observes = event is not None and self._course.observes(event)
                 learn = self._learn_observed if observes else self._learn_stretch
-                losses.append(learn(X, Y, rows[stretch], optimizer, rates[stretch]))
+                losses.append(
+                    learn(X, Y, rows[stretch], optimizer, rates[stretch], hits[stretch])
+                )
         finally:
             self._stored()
             self.last_flops = self.flops - before
@@ -286,14 +292,16 @@ class Selected(Network):
         return np.sqrt(into * out)[self._hidden]
 
     def _learn_observed(
-        self, X: Array, Y: Array, rows: Array, optimizer: Optimizer, rates: Array
+        self, X: Array, Y: Array, rows: Array, optimizer: Optimizer, rates: Array, hits: Indices
     ) -> Array:
         """One step, whose gradients also tell how relevant each neuron is."""
         part, batch = self._current(), rows[0]
         network, structure = part.network, part.network.topology.structure
         gradients = network.gradients(X[batch], Y[batch])
         if not gradients.loss <= LOSS_BOUND:
-            return self._learn_stretch(X, Y, rows, optimizer, rates)  # which says so
+            return self._learn_stretch(X, Y, rows, optimizer, rates, hits)  # which says so
+        said = network.predict(X[batch]).argmax(axis=1)
+        hits[0] = np.sum(said == Y[batch].argmax(axis=1))
         measured = self.selector.measure(structure, network.weights, gradients.weights)
         self._course.observe(measured[part.hidden])
         take_step(network, gradients, optimizer, float(rates[0]))
@@ -301,14 +309,14 @@ class Selected(Network):
         return np.array([gradients.loss])
 
     def _learn_stretch(
-        self, X: Array, Y: Array, rows: Array, optimizer: Optimizer, rates: Array
+        self, X: Array, Y: Array, rows: Array, optimizer: Optimizer, rates: Array, hits: Indices
     ) -> Array:
         """Steps in one native stretch."""
         n_steps, size = rows.shape
         if n_steps * size < len(X):  # the engine checks what it is given: give it no more
             batch = rows.ravel()
             X, Y, rows = X[batch], Y[batch], np.arange(n_steps * size).reshape(n_steps, size)
-        losses = self._current().network.learn(X, Y, rows, optimizer, rates=rates)
+        losses = self._current().network.learn(X, Y, rows, optimizer, rates=rates, hits=hits)
         self._spend(n_steps, size)
         return losses
 
