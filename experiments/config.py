@@ -248,8 +248,10 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         if group == "hydra/launcher" and name in EXTRAS:
-            extra = EXTRAS[name]
-            return f"the launcher {name} comes with an extra: pip install 'plastic[{extra}]'"
+            library, extra = EXTRAS[name]
+            return (
+                f'this needs {library}, which is not installed: pip install "plastic[{extra}]"'
+            )
         return f"there is no {group} {name!r}; choose one of {', '.join(error.options)}"
     cause = error.__cause__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):

@@ -14,8 +14,11 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-EXTRAS = {"ray": "ray", "submitit_slurm": "slurm"}
-"""The extra that a launcher comes with."""
+EXTRAS = {
+    "ray": ("hydra-ray-launcher", "ray"),
+    "submitit_slurm": ("hydra-submitit-launcher", "slurm"),
+}
+"""The library that a launcher needs, and the extra that it comes with."""
 
 JOBLIB: dict[str, Any] = {
     "n_jobs": "${cores_for:${threads}}",

@@ -37,6 +37,23 @@ ALLOWED = {"float64": 1e-9, "float32": 1e-3}
 NOT_FOR_USERS = ("", "dev", "extras")
 """Extras for working on plastic itself, and what is no extra."""
 
+WHAT_FOR = {
+    "report": "charts, pages and further tests of policies",
+    "search": "searching for parameters",
+    "query": "SQL over the tables",
+    "ray": "sweeps on a Ray cluster",
+    "slurm": "sweeps on a Slurm cluster",
+    "torch": "networks to PyTorch and back",
+    "onnx": "networks as ONNX",
+    "neat": "networks that neat-python evolved",
+    "tensorboard": "runs in TensorBoard",
+    "mlflow": "runs in MLflow",
+    "wandb": "runs in Weights & Biases",
+    "docs": "building these pages as a site",
+    "bench": "measuring beside other programs",
+}
+"""What an extra is needed for."""
+
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -119,7 +136,9 @@ def extras() -> list[Finding]:
     findings = []
     for requirement, extra in sorted(requirements(), key=lambda pair: (pair[1], pair[0])):
         if extra not in NOT_FOR_USERS:
-            found = _installed(requirement, f'pip install "plastic[{extra}]"', optional=True)
+            purpose = f", for {WHAT_FOR[extra]}" if extra in WHAT_FOR else ""
+            command = f'pip install "plastic[{extra}]"'
+            found = _installed(requirement, command, optional=True, purpose=purpose)
             findings.append(replace(found, name=f"[{extra}] {found.name}"))
     return findings
 
@@ -128,9 +147,20 @@ def self_check(seconds: float = 5.0) -> list[Finding]:
     """The compiled engine against the node engine, on small networks of all sorts.
 
     Both learn for 20 steps; then weights and predictions are compared.
+
+    Parameters
+    ----------
+    seconds : float
+        Rounds are begun until so many have passed; what compiling takes is apart.
     """
     start, n_done, worst = perf_counter(), 0, dict.fromkeys(ALLOWED, 0.0)
+    findings = []
     try:
+        for dtype in ALLOWED:  # at its first use each compiles, or loads what was compiled
+            _difference(CASES[0], dtype, seed=0)
+        ready = perf_counter() - start
+        findings.append(Finding("kernels", f"ready in {ready:.1f} s"))
+        start = perf_counter()
         for seed in count():
             for case in CASES:
                 for dtype in ["float64"] if case[1] in KINKED else ALLOWED:
@@ -141,7 +171,7 @@ def self_check(seconds: float = 5.0) -> list[Finding]:
     except Exception as error:  # noqa: BLE001 the doctor tells of every illness
         return [Finding("engine", f"fails: {_line(error)}", False)]
     took = perf_counter() - start
-    findings = [Finding("networks", f"{n_done} trained by both engines in {took:.1f} s")]
+    findings.append(Finding("networks", f"{n_done} trained by both engines in {took:.1f} s"))
     for dtype, difference in worst.items():
         told = f"largest relative difference {difference:.1e} (allowed: {ALLOWED[dtype]:.0e})"
         findings.append(Finding(dtype, told, difference <= ALLOWED[dtype]))
@@ -173,13 +203,15 @@ def requirements() -> list[tuple[str, str]]:
     ]
 
 
-def _installed(requirement: str, command: str, *, optional: bool = False) -> Finding:
+def _installed(
+    requirement: str, command: str, *, optional: bool = False, purpose: str = ""
+) -> Finding:
     """Whether a library is there, and of a version that will do."""
     name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return Finding(name, f"not installed: {command}", optional)
+        return Finding(name, f"not installed{purpose}: {command}", optional)
     least = re.search(r">=([\d.]+)", requirement)
     if least and _numbers(version) < _numbers(least[1]):
         return Finding(name, f"{version}, but {requirement} is needed: {command} -U", False)

@@ -49,7 +49,9 @@ def test_every_library_of_the_metadata_is_looked_at():
 def test_an_extra_that_is_absent_is_told_with_its_command_and_no_illness(without):
     without("torch")
     (found,) = [finding for finding in doctor.extras() if finding.name == "[torch] torch"]
-    assert found.value == 'not installed: pip install "plastic[torch]"'
+    assert found.value == (
+        'not installed, for networks to PyTorch and back: pip install "plastic[torch]"'
+    )
     assert found.is_well
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
-import sys
+import re
 import tomllib
-from pathlib import Path
 
+import bare
 import pytest
+from bare import ROOT
 
-ROOT = Path(__file__).parent.parent
+from experiments.launchers import EXTRAS
+from plastic.doctor import WHAT_FOR
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 NOT_FOR_USERS = {"dev", "extras"}
@@ -21,103 +22,54 @@ IMPORTED_AS = {
     "scikit-posthocs": "scikit_posthocs",
     "neat-python": "neat",
     "mlflow-skinny": "mlflow",
-    "mkdocs-material": "material",
-    "mkdocstrings[python]": "mkdocstrings",
-    "hydra-ray-launcher": "hydra_plugins.hydra_ray_launcher",
-    "hydra-submitit-launcher": "hydra_plugins.hydra_submitit_launcher",
 }
 """What a distribution is imported as, where that is not its name."""
 
-ALWAYS_THERE = {"threadpoolctl"}
-"""What scikit-learn brings along, so that it is never missing."""
-
-BESIDE = {"docs": {"mkdocs"}, "slurm": {"submitit"}}
-"""What the libraries of an extra bring along and plastic may ask for."""
-
 FEATURES = {
+    "report": [
+        "plastic.analysis.plot_final(results)",
+        "plastic.analysis.report.write_report(results)",
+        "plastic.analysis.nemenyi(np.eye(3, 4))",
+        "plastic.analysis.bayes_signed_rank([0.1, 0.2, 0.3], [0.0, 0.0, 0.1], 0.01)",
+    ],
+    "search": ["program('search', 'rewiring', 'dataset=xor')"],
+    "query": ["program('query', 'results/first', 'select 1')"],
+    "ray": ["program('run', '-m', 'dataset=xor', 'hydra/launcher=ray')"],
+    "slurm": ["program('run', '-m', 'dataset=xor', 'hydra/launcher=submitit_slurm')"],
     "torch": ["plastic.interop.to_torch(network)", "plastic.interop.from_torch(None)"],
     "onnx": [
         "plastic.interop.to_onnx(network)",
         "plastic.interop.save_onnx(network, 'net.onnx')",
     ],
     "neat": ["plastic.interop.from_neat(None, None)"],
+    "docs": ["make_docs()"],
 }
 """What needs an extra, as a user would call it; it runs where none is installed.
 
 Besides these, every call of ``require_extra`` in the packages is tried by itself.
 """
 
-CHILD = '''
-import json, sys
-from importlib.machinery import PathFinder
-from pkgutil import walk_packages
-
-class Hidden:
-    """Finds modules as Python does, but for those that are hidden."""
-
-    @staticmethod
-    def find_spec(name, path=None, target=None):
-        hidden = any(f"{name}.".startswith(f"{one}.") for one in HIDDEN)
-        return None if hidden else PathFinder.find_spec(name, path, target)
-
-    @staticmethod
-    def find_distributions(*arguments, **options):
-        for found in PathFinder.find_distributions(*arguments, **options):
-            if found.metadata["Name"].lower().replace("_", "-") not in GONE:
-                yield found
-
-HIDDEN, GONE, FEATURES = json.loads(sys.stdin.read())
-sys.meta_path[sys.meta_path.index(PathFinder)] = Hidden
-
-import numpy as np
-import plastic, plastic.interop, experiments
-from plastic.errors import MissingExtra, require_extra
-from plastic.topology.wiring import erk
-
-rng = np.random.default_rng(0)
-network = plastic.Network(erk(3, 2, 0.8, rng, hidden=[4])).initialize(rng)
-said, imported = {}, []
-for feature in FEATURES:
-    try:
-        eval(feature)
-        said[feature] = None
-    except MissingExtra as missing:
-        said[feature] = str(missing)
-for package in (plastic, experiments):
-    for module in walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name.endswith("__main__"):
-            continue
-        try:
-            __import__(module.name)
-        except MissingExtra as missing:
-            said[module.name] = str(missing)
-network.learn(np.zeros((2, 3)), np.eye(2), [[0, 1]], plastic.engine.SGD(0.1))
-from plastic.interop import load_graph, load_network, save_graph, save_network
-load_graph(save_graph(network, "net.graphml"))
-load_network(save_network(network, "net.safetensors"))
-assert not {name for name in sys.modules if name.split(".")[0] in HIDDEN}
-print(json.dumps(said))
-'''
+NO_FEATURE = {"bench"}
+"""The bench measures beside the programs that are there, and leaves out the others."""
 
 
 def name_of(requirement):
     """The distribution of a requirement, as in ``mkdocstrings[python]>=0.27``."""
-    return requirement.partition(">")[0].partition("<")[0].strip()
+    return re.match(r"[\w.-]+", requirement)[0]
 
 
 def roster():
     """Extra -> names of the libraries that it brings."""
     return {
         extra: {IMPORTED_AS.get(name_of(one), name_of(one)) for one in requirements}
-        | BESIDE.get(extra, set())
         for extra, requirements in PROJECT["optional-dependencies"].items()
         if extra not in NOT_FOR_USERS
     }
 
 
-def asked_for(*folders):
-    """Library and extra of every call of ``require_extra``, in the packages by default."""
-    for folder in folders or ("plastic", "experiments"):
+def asked_for():
+    """Library and extra of every call of ``require_extra`` in the packages."""
+    for folder in ("plastic", "experiments"):
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) == "require_extra":
@@ -127,25 +79,20 @@ def asked_for(*folders):
 @pytest.fixture(scope="module")
 def said(tmp_path_factory):
     """What each feature and module says where no extra is installed, and the core works."""
-    hidden = sorted(set().union(*roster().values()) - ALWAYS_THERE)
-    gone = [
-        name_of(one).partition("[")[0]
-        for extra, requirements in PROJECT["optional-dependencies"].items()
-        for one in requirements
-        if extra not in NOT_FOR_USERS
-    ]
+    environment = bare.make(tmp_path_factory.mktemp("site"))
     features = [feature for held in FEATURES.values() for feature in held]
-    features += [f"require_extra{pair}" for pair in set(asked_for())]
-    ended = subprocess.run(
-        [sys.executable, "-c", CHILD],
-        input=json.dumps([hidden, gone, features]),
-        cwd=tmp_path_factory.mktemp("bare"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout.splitlines()[-1])
+    features += [f"require_extra{pair}" for pair in sorted(set(asked_for()))]
+    return bare.ask(environment, features, tmp_path_factory.mktemp("bare"))
+
+
+def test_what_is_bare_has_no_extra():
+    held = bare.core()
+    assert {name_of(one) for one in PROJECT["dependencies"]} <= set(held)
+    always = {"threadpoolctl"}  # scikit-learn brings it
+    everything = {
+        name_of(one) for held in PROJECT["optional-dependencies"].values() for one in held
+    }
+    assert not (everything - {"plastic", *always}) & set(held)
 
 
 def test_every_feature_names_its_extra_in_one_line(said):
@@ -153,15 +100,53 @@ def test_every_feature_names_its_extra_in_one_line(said):
         for feature in features:
             message = said[feature]
             assert message is not None, f"{feature} does without {extra}"
-            assert message.endswith(f'which is not installed: pip install "plastic[{extra}]"')
+            assert re.match(r"this needs \S+, which is not installed: ", message), message
+            assert message.endswith(f'pip install "plastic[{extra}]"')
             assert "\n" not in message
 
 
+def test_every_extra_has_a_feature_here():
+    launchers = {extra for _, extra in EXTRAS.values()}
+    asked = {extra for _, extra in asked_for()} | launchers | {"docs"}
+    assert set(FEATURES) == asked
+    assert set(FEATURES) <= set(roster()) - NO_FEATURE
+
+
 def test_a_module_that_cannot_be_imported_says_so_too(said):
-    modules = {name: said[name] for name in said if name.replace(".", "").isidentifier()}
+    modules = {
+        name: said[name] for name in said if name.startswith("plastic.") and "(" not in name
+    }
     assert "plastic.interop.torch" in modules
     for message in modules.values():
         assert 'which is not installed: pip install "plastic[' in message
+    assert not any(name.startswith("experiments.") for name in said)
+
+
+def test_a_comparison_does_without_pictures_and_says_so(said):
+    assert "Study first: 2 runs (2 complete)" in said["compare"]
+    without = "No report.html: this needs matplotlib, which is not installed: "
+    assert f'{without}pip install "plastic[report]"' in said["compare"]
+
+
+def test_the_doctor_is_content_and_lists_every_extra(said):
+    for extra, names in roster().items():
+        for name in names - {"threadpoolctl"}:
+            distribution = {held: key for key, held in IMPORTED_AS.items()}.get(name, name)
+            line = rf"\[{extra}\] {re.escape(distribution)} +not installed.*: pip install"
+            assert re.search(line, said["doctor"]), (extra, name)
+    assert said["doctor"].endswith("all is well\n")
+
+
+def test_what_an_extra_is_for_is_told_by_the_doctor_and_where_one_starts(said):
+    assert set(WHAT_FOR) == set(roster())
+    page = (ROOT / "docs" / "get_started.md").read_text(encoding="utf-8")
+    for extra, purpose in WHAT_FOR.items():
+        assert f"| `{extra}` | {purpose} |" in page
+        if extra in FEATURES:
+            assert (
+                f'not installed, for {purpose}: pip install "plastic[{extra}]"'
+                in said["doctor"]
+            )
 
 
 def test_every_call_names_an_extra_that_brings_the_library():
@@ -177,11 +162,6 @@ def test_every_call_says_how_to_get_the_library(said):
         name = library.partition(".")[0]
         message = f'this needs {name}, which is not installed: pip install "plastic[{extra}]"'
         assert said[f"require_extra{(library, extra)}"] == message
-
-
-def test_every_neighbour_has_a_feature_here():
-    neighbours = {extra for _, extra in asked_for("plastic/interop")}
-    assert neighbours <= set(FEATURES) <= {extra for _, extra in asked_for()}
 
 
 def test_the_extra_for_working_on_neighbours_brings_them_all():
