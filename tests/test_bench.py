@@ -300,9 +300,9 @@ def test_start_up_is_measured_in_processes_of_their_own():
 
 
 def test_loading_is_measured_beside_pandas(monkeypatch):
-    whole, part = loading.loading_rows(BRIEF, n_runs=4, n_rows=30)
-    assert (whole.case, part.case) == ("load 4x30", "load 4x30, part")
+    whole, part = loading.loading_rows(BRIEF, n_runs=4, n_rows=31)
+    assert (whole.case, part.case) == ("load 4x31", "load 4x31, part")
     assert min(whole.our_ms, whole.peer_ms, part.our_ms, part.peer_ms) > 0
     monkeypatch.setattr(loading, "_theirs", lambda folder: loading._ours(folder).head(1))
     with pytest.raises(Disagreement, match="pandas does not load the same"):
-        loading.loading_rows(BRIEF, n_runs=2, n_rows=30)
+        loading.loading_rows(BRIEF, n_runs=2, n_rows=31)

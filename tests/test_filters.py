@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import write_run
 
@@ -44,6 +44,7 @@ def wanted(frame, name, condition):
     return values.isin(condition if isinstance(condition, list | set) else [condition])
 
 
+@settings(deadline=None)  # files are read
 @given(where=st.fixed_dictionaries({}, optional=CONDITIONS))
 def test_a_part_is_the_whole_filtered(folder, where):
     whole = load_results(folder, config=["policy", "seed"])

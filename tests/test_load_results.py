@@ -6,12 +6,16 @@ import shutil
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from recordings import write_run
 
 from plastic.analysis import load_results
+from plastic.analysis import results as reading
 from plastic.columns import flatten
 from plastic.errors import InvalidParameter, ResultsError
+from plastic.parts import SHORT, as_parquet
 
 
 def test_configurations_become_flat_and_keep_their_types(tmp_path):
@@ -57,6 +61,37 @@ def test_corrupt_and_missing_files_are_listed_and_the_others_load(tmp_path):
         ("b", "convergence", "convergence.parquet is corrupt"),
         ("c", "arms", "arms.parquet is missing"),
     ]
+
+
+def test_many_threads_read_what_one_reads(tmp_path, monkeypatch):
+    for i in range(23):
+        write_run(tmp_path / f"r{i:02}", {"seed": i}, evaluations=1 + i % 4)
+    (tmp_path / "r03" / "run.parquet").unlink()
+    (tmp_path / "r05" / "edits.parquet").write_bytes(b"no parquet")
+    found = {}
+    for n_threads in (1, 5):
+        monkeypatch.setattr(reading, "MOST_THREADS", n_threads)
+        monkeypatch.setattr(reading, "FEW", 2)
+        monkeypatch.setattr(reading.os, "cpu_count", lambda: 8)
+        results = load_results(tmp_path, config=["seed"])
+        tables = ("runs", "convergence", "edits", "arms", "unreadable")
+        found[n_threads] = [getattr(results, table) for table in tables]
+    for one, other in zip(found[1], found[5], strict=True):
+        assert len(one) > 0
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, SHORT, SHORT + 1])
+def test_tables_of_any_length_come_back(n_rows):
+    columns = {
+        "run_id": pa.array(["a"] * n_rows).dictionary_encode(),
+        "step": pa.array(range(n_rows), pa.int64()),
+        "loss": pa.array([float("nan"), *range(1, n_rows)], pa.float64()),
+    }
+    table = pa.table(columns)
+    content = pq.read_table(pa.BufferReader(as_parquet(table)))
+    # not by equals, for which NaN is another NaN
+    pd.testing.assert_frame_equal(content.to_pandas(), table.to_pandas())
 
 
 def test_flipped_bits_are_found_or_change_nothing(tmp_path):

@@ -35,8 +35,9 @@ def loading_rows(effort: Effort, n_runs: int = N_RUNS, n_rows: int = N_ROWS) -> 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_study(folder, n_runs, n_rows)
-        if _ours(folder)["loss"].sum() != _theirs(folder)["loss"].sum():
-            raise Disagreement("pandas does not load the same")
+        for ours, theirs in ((_ours(folder), _theirs), (_ours(folder, **PART), _their_last)):
+            if ours.empty or ours["score"].sum() != theirs(folder)["score"].sum():
+                raise Disagreement("pandas does not load the same")
         of = f"{n_runs}x{n_rows}"
         peer = Contender("pandas, file by file", lambda: _theirs(folder))
         last = Contender("pandas, file by file", lambda: _their_last(folder))
@@ -57,11 +58,11 @@ def loading_rows(effort: Effort, n_runs: int = N_RUNS, n_rows: int = N_ROWS) -> 
 def write_study(folder: Path, n_runs: int, n_rows: int) -> None:
     """Record runs with a table of evaluations of so many rows."""
     rng = np.random.default_rng(0)
-    step = np.arange(n_rows) // 3 * 10
+    step = (np.arange(n_rows) + 2) // 3 * 10  # the last one is whole
     evaluations = {
         "step": step,
         "epoch": step / 20,
-        "split": np.resize(np.array(["train", "reward", "test"], dtype=object), n_rows),
+        "split": np.resize(np.array(["test", "train", "reward"], dtype=object), n_rows),
         "loss": rng.random(n_rows),
         "score": rng.random(n_rows),
         "n_neurons": 330,

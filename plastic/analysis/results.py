@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,12 @@ from plastic.records import COLUMNS, PIECEWISE, SCHEMAS
 
 ATTEMPTS = 3
 """How often a table is looked for that may be on its way from parts to one file."""
+
+MOST_THREADS, FEW = 8, 16
+"""Threads that read files at once, and how many files are not worth another one."""
+
+_Item = TypeVar("_Item")
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,11 @@ class Results:
     def unreadable(self) -> pd.DataFrame:
         """Each file that is missing or corrupt: folder, table, reason.  Reads every file."""
         problems = list(self._scan.problems)
-        for folder in self.folders.values():
-            for table in PIECEWISE:
-                reason = _read(folder, table)[1]
-                if reason:
-                    problems.append({"folder": str(folder), "table": table, "reason": reason})
+        files = [(folder, table) for folder in self.folders.values() for table in PIECEWISE]
+        reasons = _of_each(lambda file: _read(*file)[1], files)
+        for (folder, table), reason in zip(files, reasons, strict=True):
+            if reason:
+                problems.append({"folder": str(folder), "table": table, "reason": reason})
         return pd.DataFrame(problems, columns=["folder", "table", "reason"], dtype="str")
 
     def join(self, table: str, *columns: str) -> pd.DataFrame:
@@ -149,7 +156,7 @@ class Results:
             # an empty table is false, too
             return None if piece is None else filter_rows(piece, where).select(columns)
 
-        read = [one(folder) for folder in self.folders.values()]
+        read = _of_each(one, list(self.folders.values()))
         found = [piece for piece in read if piece is not None]
         empty = filter_rows(SCHEMAS[table].empty_table(), where)  # refuses what cannot be met
         merged = pa.concat_tables([empty.select(columns), *found])
@@ -194,7 +201,7 @@ class _Scan:
 
 
 def _scan(folders: Sequence[Path], wanted: Collection[str] | None, chosen: Selection) -> _Scan:
-    read = [_read_row(folder, wanted) for folder in folders]
+    read = _of_each(lambda folder: _read_row(folder, wanted), folders)
     names = {name for _, known, _ in read for name in known}
     names |= {column.name for column in COLUMNS["run"]}
     chosen.check(names)
@@ -219,7 +226,26 @@ def _read_row(
     """A run's row, the columns that it has, and why it could not be read."""
     known: list[str] = []
     table, reason = _read(folder, "run", wanted, known)
-    return (table.to_pylist()[0] if table is not None else {}), known, reason
+    if table is None:
+        return {}, known, reason
+    row = zip(table.schema.names, table.columns, strict=True)
+    return {name: column[0].as_py() for name, column in row}, known, reason
+
+
+def _of_each(read: Callable[[_Item], _Read], items: Sequence[_Item]) -> list[_Read]:
+    """What is read of each, in their order, by as many threads as there are cores.
+
+    Each thread reads many files in one go: handing them over one by one would cost as much as
+    reading them.
+    """
+    n_threads = min(MOST_THREADS, os.cpu_count() or 1, len(items) // FEW)
+    if n_threads < 2:
+        return [read(item) for item in items]
+    size = max(FEW, len(items) // (8 * n_threads))
+    bundles = [items[at : at + size] for at in range(0, len(items), size)]
+    with ThreadPoolExecutor(n_threads) as threads:
+        found = threads.map(lambda bundle: [read(item) for item in bundle], bundles)
+        return [each for bundle in found for each in bundle]
 
 
 def _run_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -268,8 +294,7 @@ def _read_file(
     path: Path, table: str, columns: Collection[str] | None, known: list[str] | None
 ) -> tuple[pa.Table | None, str]:
     try:
-        # read as one piece, which takes two thirds of the time of reading by columns; threads
-        # over the files would wait for each other, as opening one holds Python's lock
+        # read as one piece, which takes two thirds of the time of reading by columns
         content = pa.BufferReader(path.read_bytes())
         with pq.ParquetFile(content, page_checksum_verification=True) as file:
             names = file.schema_arrow.names
