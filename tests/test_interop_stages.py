@@ -2,13 +2,21 @@
 
 import numpy as np
 import pytest
-from networks import random_network, random_topology
+from networks import EVERY, PAIRS, random_network, random_topology
 
+from plastic.activations import ACTIVATIONS
 from plastic.engine import SGD
 from plastic.errors import InvalidNetwork
 from plastic.interop.stages import check_whole, stages_of
 from plastic.selection import Selected, magnitude
 from plastic.topology.wiring import dense
+
+
+def test_every_activation_is_among_those_that_the_neighbours_are_tried_with():
+    assert {*EVERY, "softmax"} == set(ACTIVATIONS)
+    assert {output for output, _ in PAIRS} >= {*EVERY, "softmax"} - {
+        "threshold", "straight_through"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(10))

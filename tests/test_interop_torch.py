@@ -37,8 +37,10 @@ class TestToTorch:
     def test_any_graph_of_every_activation_predicts_the_same(self, seed, pair, biases):
         network = random_network(seed, "every", *pair, biases=biases)
         X, _ = random_data(seed, 9)
-        difference = np.abs(answers(to_torch(network), X) - network.predict(X))
+        module = to_torch(network)
+        difference = np.abs(answers(module, X) - network.predict(X))
         assert difference.max() <= TOLERANCE["float64"]
+        assert np.array_equal(from_torch(module).predict(X), network.predict(X))
 
     @drawn
     @given(seed=st.integers(0, 2**32 - 1), pair=st.sampled_from(PAIRS))
