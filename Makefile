@@ -35,7 +35,7 @@ bench: $(READY)  ## measure beside other programs: results/bench/bench.csv (peer
 docs: $(READY)  ## build the searchable site with its API reference into site/ (needs make extras)
 	@$(BIN)/python -c 'import importlib.util as u, sys; sys.exit(None if u.find_spec("mkdocstrings") else "this needs mkdocs, which is not installed: make extras, or pip install \"plastic[docs]\"")'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
-	@echo "site/ is ready; to search in it: $(BIN)/python -m http.server -d site, then open http://localhost:8000"
+	@echo "site/index.html is ready: open it in a browser"
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"plastic needs Python 3.11 to 3.13, but {sys.executable} is {v.major}.{v.minor}: try make PYTHON=python3.12")'

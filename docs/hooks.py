@@ -24,7 +24,6 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PACKAGES = ("plastic", "experiments")
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
-FORMULA = re.compile(r"<p>\.\. math::\s*(.*?)</p>", re.DOTALL)
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 
 
@@ -123,12 +122,6 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     outside = FENCE.split(markdown)[::2]
     parts = [LINK.sub(lead, part) for part in outside]
     return parts[0] + "".join(a + b for a, b in zip(kept, parts[1:], strict=True))
-
-
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Show the formulas of docstrings, which Markdown does not know, as they are written."""
-    html = html.replace(":math:<code>", "<code>")
-    return FORMULA.sub(r"<pre><code>\1</code></pre>", html)
 
 
 def _uris(place: str) -> list[str]:

@@ -155,9 +155,12 @@ def test_what_is_public_is_found_by_the_search(site):
         assert name in found
 
 
-@pytest.fixture
-def address(site):
-    """Where a server of this machine gives the site."""
+@pytest.fixture(params=["served", "folder"])
+def address(request, site):
+    """Where a server of this machine gives the site, or where it lies."""
+    if request.param == "folder":
+        yield site.as_uri()
+        return
     quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
     thread = Thread(target=server.serve_forever)
