@@ -50,7 +50,33 @@ def build(config: DictConfig, group: str, **given: Any) -> Any:
     PlasticError
         As its target raises.
     """
-    parameters = {key: value for key, value in config[group].items() if key != "name"}
+    return _made(group, config[group], given)
+
+
+def build_all(config: DictConfig, group: str) -> dict[str, Any]:
+    """The object of each choice of a group of which any number may be chosen, by name.
+
+    Parameters
+    ----------
+    config : DictConfig
+        Of the whole run.
+    group : str
+        One of `experiments.config.LISTED`.
+
+    Raises
+    ------
+    InvalidParameter
+        As `build`.
+    """
+    return {
+        str(name): _made(f"{group}.{name}", node, {}) for name, node in config[group].items()
+    }
+
+
+def _made(group: str, node: Any, given: Mapping[str, Any]) -> Any:
+    if not isinstance(node, Mapping | DictConfig):
+        raise InvalidParameter(f"{group} needs a choice with a _target_, got {node!r}")
+    parameters = {key: value for key, value in node.items() if key != "name"}
     if "_target_" not in parameters:
         raise InvalidParameter(f"{group} needs a choice with a _target_, got {parameters}")
     try:

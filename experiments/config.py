@@ -24,6 +24,8 @@ GROUPS = (
     "constraints",
 )  # fmt: skip
 
+LISTED = ("metrics",)
+"""Groups of which any number may be chosen, as in ``metrics=[degrees,turnover]``."""
 
 JOB_KEYS = ("seeds", "workers")
 """Keys that say what the runs of a job are, and not what a run is."""
@@ -82,6 +84,9 @@ class RunConfig:
         Whether neurons have a learned bias.
     dataset, wiring, policy, selection, optimizer, schedule, plasticity, constraints : dict
         A choice from conf/<group>/ each, with its parameters.
+    metrics : dict
+        Choices from conf/metrics/ by name, read at each evaluation; they change no result, and
+        are no part of what a run is called.
     """
 
     study: str = "first"
@@ -109,6 +114,7 @@ class RunConfig:
     schedule: dict[str, Any] = field(default_factory=dict)
     plasticity: dict[str, Any] = field(default_factory=dict)
     constraints: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="run_schema", node=RunConfig)

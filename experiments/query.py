@@ -171,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="plastic-query",
         description="SQL by DuckDB over the tables of a study, as the views runs, convergence, "
-        "edits and arms; nothing can be written or read beside them.",
+        "edits, arms and metrics; nothing can be written or read beside them.",
     )
     parser.add_argument(
         "sql", help='as in "select policy, avg(final_test_score) from runs ..."'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import as_text
 from plastic.errors import InUse, InvalidCheckpoint, InvalidParameter, ResultsError
@@ -85,12 +85,34 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
         print(f"{folder.name}  goes on from step {checkpoint.step}", flush=True)
         return Begun(recorder, rows, saving, position["summary"])
     if status:
-        how = "had failed" if status == "failed" else "was cut off"
-        print(f"{folder.name}  {how}; from the beginning", flush=True)
+        again = _why_again(status, folder, config)
+        print(f"{folder.name}  {again}; from the beginning", flush=True)
     recorder = Recorder(folder, row, text)
     shutil.rmtree(saving.folder, ignore_errors=True)  # of another start, whose parts now go
     (folder / NETWORK).unlink(missing_ok=True)
     return Begun(recorder, train(checkpoints=saving), saving, {})
+
+
+def missing_metrics(held: DictConfig, config: DictConfig) -> list[str]:
+    """Metrics that a configuration asks for, and that another one of the same run did not.
+
+    A metric of other parameters is another one.
+    """
+    before, asked = (_plain(one).get("metrics") or {} for one in (held, config))
+    return [str(name) for name, node in asked.items() if before.get(name) != node]
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    return plain
+
+
+def _why_again(status: str, folder: Path, config: DictConfig) -> str:
+    if status != "complete":
+        return "had failed" if status == "failed" else "was cut off"
+    held = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(held, DictConfig)
+    return f"is complete, but without the metrics {', '.join(missing_metrics(held, config))}"
 
 
 def tidy_up(folder: Path, config: DictConfig) -> None:

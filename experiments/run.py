@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.arguments import quote_seeds, results_for_all
-from experiments.choices import build, choice
+from experiments.choices import build, build_all, choice
 from experiments.config import (
     GROUPS,
     JOB_KEYS,
@@ -36,7 +36,7 @@ from experiments.jobs import (
     unfinished_business,
 )
 from experiments.progress import Progress, python_here
-from experiments.resuming import Begun, begin, tidy_up
+from experiments.resuming import Begun, begin, missing_metrics, tidy_up
 from plastic.errors import PlasticError, ResultsError
 from plastic.locks import FolderLock
 
@@ -86,8 +86,9 @@ def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> P
         return folder
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
-    plasticity = build(config, "plasticity")
+    plasticity, metrics = build(config, "plasticity"), build_all(config, "metrics")
     # not before: --help and wrong command lines are answered without the second these take
+    from plastic.metrics import Readings
     from plastic.selection import check_unedited, paid_steps
     from plastic.training import Streams, train
 
@@ -101,8 +102,9 @@ def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> P
         train, network, dataset, policy, optimizer, schedule, streams,
         n_steps=n_steps, batch_size=config.batch_size,
         evaluate_every=config.evaluate_every, plasticity=plasticity,
+        readings=Readings(metrics, config.seed),
     )  # fmt: skip
-    summary, progress = Summary(network.topology.n_possible), Progress(folder.name, n_steps)
+    summary, progress = Summary(network.topology), Progress(folder.name, n_steps)
     with FolderLock(folder):
         if is_complete(folder, config):  # by another process, while this one got ready
             print(f"{folder.name}  complete already", flush=True)
@@ -212,7 +214,7 @@ def constrain(topology: Topology, constraints: Constraints, rng: Generator) -> N
 
 
 def is_complete(folder: Path, config: DictConfig) -> bool:
-    """Whether this configuration was run to its end in this folder.
+    """Whether this configuration was run to its end in this folder, all its metrics read.
 
     Raises
     ------
@@ -227,7 +229,7 @@ def is_complete(folder: Path, config: DictConfig) -> bool:
     held = OmegaConf.load(written)
     if not isinstance(held, DictConfig) or _identity(held) != _identity(config):
         raise ResultsError(f"{folder} holds a run of another configuration; move it away")
-    return read_status(folder) == "complete"
+    return read_status(folder) == "complete" and not missing_metrics(held, config)
 
 
 def _identity(config: DictConfig) -> dict[str, Any]:
@@ -255,6 +257,7 @@ def run_row(config: DictConfig) -> dict[str, Any]:
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     for key in JOB_KEYS:
         del plain[key]
+    plain["metrics"] = list(plain["metrics"])
     for group in GROUPS:
         parameters = plain.pop(group)
         parameters.pop("name", None)
@@ -268,13 +271,14 @@ class Summary:
 
     Parameters
     ----------
-    n_possible : int
-        Connections that the wiring could hold: the gradient entries of a dense step.
+    topology : Topology
+        As wired: the connections that it could hold are the gradient entries of a dense step.
     """
 
-    def __init__(self, n_possible: int) -> None:
-        self._n_possible = n_possible
+    def __init__(self, topology: Topology) -> None:
+        self._n_possible = topology.n_possible
         self.values: dict[str, Any] = {"n_edits": 0, "steps_done": 0}
+        self.values |= {"n_inputs": topology.n_inputs, "n_outputs": topology.n_outputs}
 
     def take(self, rows: Rows) -> None:
         """Take note of a piece of a table."""

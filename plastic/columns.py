@@ -1,8 +1,9 @@
 """The columns of every table that a run leaves behind: name, dtype, unit and meaning.
 
-A run leaves four tables.  ``convergence`` has a row for each evaluation and split, ``edits``
-one for each item of each edit, ``arms`` one for each arm of each round, and ``run`` a single
-row: the configuration, and what came of it.  docs/tables.md is generated from this file.
+A run leaves five tables.  ``convergence`` has a row for each evaluation and split, ``edits``
+one for each item of each edit, ``arms`` one for each arm of each round, ``metrics`` one for
+each number that a metric read, and ``run`` a single row: the configuration, and what came of
+it.  docs/tables.md is generated from this file.
 """
 
 from __future__ import annotations
@@ -162,6 +163,16 @@ ARMS = (
     Column("reward", "float64", "reward", "Earned in this round.", NAN),
 )
 
+METRICS = (
+    RUN_ID,
+    STEP,
+    Column("metric", "category", "", "Name of the metric, as the configuration has it."),
+    Column("label", "category", "", "Which of the metric's numbers; empty if it has only one.",
+           ""),
+    Column("value", "float64", "", "The number, in the unit that docs/metrics.md tells; NaN "
+           "where there is none."),
+)  # fmt: skip
+
 RUN_IDENTITY = (
     Column("run_id", "str", "", "Names the run; the same for the same configuration.", ""),
     Column("study", "str", "", "The study that the run is part of.", ""),
@@ -178,12 +189,15 @@ RUN_IDENTITY = (
            "empty if installed from a package.", ""),
     Column("status", "str", "", "`running`, `complete` or `failed`.", ""),
     Column("reason", "str", "", "Why it failed; empty otherwise.", ""),
+    Column("metrics", "str", "", "Names of the metrics that were read, as JSON.", "[]"),
     Column("started", "str", "UTC", "When, in ISO 8601.", ""),
     Column("seconds", "float64", "s", "Wall time of the whole run so far.", NAN),
 )  # fmt: skip
 
 RUN_FINDINGS = (
     Column("metric", "str", "", "What the scores are: `accuracy` or `r2`.", ""),
+    Column("n_inputs", "int64", "neurons", "Neurons that the data enters.", 0),
+    Column("n_outputs", "int64", "neurons", "Neurons that give the answer.", 0),
     Column("final_train_score", "float64", "", "Score at the end, training split.", NAN),
     Column("final_reward_score", "float64", "", "Score at the end, reward split.", NAN),
     Column("final_test_score", "float64", "", "Score at the end, test split.", NAN),
@@ -210,6 +224,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     "convergence": CONVERGENCE,
     "edits": EDITS,
     "arms": ARMS,
+    "metrics": METRICS,
     "run": RUN_IDENTITY + RUN_FINDINGS,
 }
 """Each table with its columns, in order.  The run table goes on with a column for every
@@ -219,6 +234,7 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
     "convergence": ("seconds",),
     "edits": (),
     "arms": (),
+    "metrics": (),
     "run": ("started", "seconds"),
 }
 """The columns of each table that depend on the clock."""
@@ -226,8 +242,10 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
 EXECUTION_COLUMNS = (
     "git_commit", "threads", "results_dir", "seeds", "workers",
     "checkpoint_every", "checkpoint_seconds", "keep_checkpoints", "keep_network",
+    "metrics",
 )  # fmt: skip
-"""Where and how a run was executed; in a dotted name the last part counts."""
+"""Where and how a run was executed, and what was looked at on the way; in a dotted name the
+last part counts."""
 
 
 def is_execution(name: str) -> bool:
@@ -331,7 +349,7 @@ def columns_as_markdown() -> str:
 
 
 _PREFACE = (
-    "Generated from plastic/columns.py.  A run's folder holds the four Parquet files below and",
+    "Generated from plastic/columns.py.  A run's folder holds the five Parquet files below and",
     "`config.yaml`, the configuration as it was resolved; `traceback.txt` too if it failed.",
     "`network.safetensors` is the network as it ended, for `plastic.interop.load_network`; it",
     "is there if that has at most `keep_network` connections, by default 100,000.",
@@ -346,6 +364,8 @@ _TABLES = {
     "each that a policy proposed to edit.  From the accepted ones `plastic.topology.replay`\n"
     "makes the structure at any step.",
     "arms": "A row for each arm of a bandit in each round.",
+    "metrics": "A row for each number that a metric read at an evaluation: see\n"
+    "[metrics.md](metrics.md).  Empty unless the run was asked for metrics.",
     "run": "A single row.  Below what is listed it has a column for every value of the\n"
     "configuration, under its dotted name, such as `policy.fraction`; lists are JSON.",
 }

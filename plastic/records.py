@@ -266,7 +266,7 @@ class Recorder:
         Parameters
         ----------
         table : str
-            ``convergence``, ``edits`` or ``arms``.
+            ``convergence``, ``edits``, ``arms`` or ``metrics``.
         columns : mapping of str to scalar or array, shape (n_rows,)
             Scalars are repeated; ``run_id`` is filled in.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,26 @@ class Streams:
         """
         check_count("seed", seed, low=0)
         return cls(*(np.random.default_rng(child) for child in SeedSequence(seed).spawn(7)))
+
+
+READINGS = 2**16
+"""First part of the keys of streams that metrics draw from; those of `Streams` are below."""
+
+
+def reading_stream(seed: int, name: str, step: int) -> Generator:
+    """The random stream of one reading of one metric.
+
+    It depends on nothing else, so that what one metric draws changes neither the run nor what
+    another one draws, and a reading can be repeated later.
+
+    Examples
+    --------
+    >>> one, other = reading_stream(3, "modularity", 50), reading_stream(3, "modularity", 50)
+    >>> bool(one.random() == other.random() != reading_stream(3, "modularity", 100).random())
+    True
+    """
+    of_name = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return np.random.default_rng(SeedSequence(seed, spawn_key=(READINGS, of_name, step)))
 
 
 MOST: dict[str, dict[str, Any]] = {

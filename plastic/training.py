@@ -16,19 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.datasets import Dataset
-from plastic.edits import AddNeurons, Connect
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
 from plastic.evaluation import evaluation
+from plastic.metrics import Readings
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
 from plastic.selection import Selected, check_unedited, learning_flops
 from plastic.signals import NetworkView
 from plastic.streams import Batches, Streams
-from plastic.topology import Journal, Kind, Snapshot, Topology
-from plastic.topology.journal import edit_rows
+from plastic.topology import Journal, Snapshot
+from plastic.topology.journal import edit_rows, wiring_rows
 
-__all__ = ["LOST", "Batches", "Rows", "Streams", "Training", "train", "wiring_rows"]
+__all__ = ["LOST", "Batches", "Rows", "Streams", "Training", "train"]
 
 Array = NDArray[Any]
 
@@ -100,6 +100,7 @@ class Lived:
     rows: list[Rows]
     losses: Array
     end: Snapshot
+    remembered: dict[str, Array]
     error: Diverged | None
 
 
@@ -125,6 +126,7 @@ class Training:
     streams: Streams
     n_steps: int
     evaluate_every: int
+    readings: Readings = field(default_factory=Readings)
     ledger: Ledger = field(default_factory=Ledger)
     pending: Pending | None = None
     losses: Array = field(init=False)
@@ -144,6 +146,7 @@ class Training:
         for step in [step for step in (*due, self.n_steps) if self.step < step <= until]:
             self.learn_until(step)
             yield self.evaluate()
+            yield from self.read_metrics()
             yield from self.selection()
         self.learn_until(until)
 
@@ -270,15 +273,17 @@ class Training:
         Diverged
             If both branches do.
         """
-        ahead = self.batches.take(until - self.step)
+        ahead, remembered = self.batches.take(until - self.step), self.readings.state()
         edited = self.live(ahead, until)
         self.network.restore(before)
+        self.readings.restore(remembered)
         plain = self.live(ahead, until)
         if edited.error and plain.error:
             raise plain.error
         reward = float(self.policy.judge(edited.branch, plain.branch))
         kept = edited if reward > 0 else plain
         self.network.restore(kept.end)
+        self.readings.restore(kept.remembered)
         self.losses = kept.losses
         return Trial(edited.branch, plain.branch, kept is edited), reward, kept.rows
 
@@ -295,8 +300,8 @@ class Training:
             topology, flops = self.network.topology, self.ledger.flops - paid
             loss = loss if np.isfinite(loss) else np.inf
             branch = Branch(loss, topology.n_neurons, topology.n_connections, flops)
-            end = self.network.snapshot()
-            return Lived(branch, rows, self.losses.copy(), end, error)
+            end, remembered = self.network.snapshot(), self.readings.state()
+            return Lived(branch, rows, self.losses.copy(), end, remembered, error)
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -321,6 +326,11 @@ class Training:
         }
         return Rows("convergence", columns | evaluation(self.network, self.dataset))
 
+    def read_metrics(self) -> Iterator[Rows]:
+        """What metrics say of the network, where the run was asked for some."""
+        if self.readings.metrics:
+            yield Rows("metrics", self.readings.take(self.network, self.dataset, self.n_steps))
+
     def selection(self) -> Iterator[Rows]:
         """What is believed of the neurons that are computed, where they are selected."""
         if isinstance(self.network, Selected) and self.network.selecting:
@@ -340,6 +350,7 @@ def train(
     batch_size: int = 50,
     evaluate_every: int = 50,
     plasticity: Plasticity = ALWAYS_OPEN,
+    readings: Readings | None = None,
     checkpoints: Keeps | None = None,
     resume: Restores | None = None,
 ) -> Iterator[Rows]:
@@ -366,6 +377,8 @@ def train(
         and one at the end, too.
     plasticity : Plasticity
         Which neurons the policy may change at what time; by default all, always.
+    readings : Readings, optional
+        Metrics that are read at each evaluation; they change nothing.
     checkpoints : Checkpoints, optional
         Where and how often the training is saved.
     resume : Checkpoint, optional
@@ -374,7 +387,7 @@ def train(
     Yields
     ------
     Rows
-        Pieces of the tables ``convergence``, ``edits`` and ``arms``.
+        Pieces of the tables ``convergence``, ``edits``, ``arms`` and ``metrics``.
 
     Raises
     ------
@@ -397,7 +410,7 @@ def train(
     batches = Batches(len(dataset.train), batch_size, streams.batches)
     training = Training(
         network, dataset, policy, optimizer, schedule, plasticity, batches, streams, n_steps,
-        evaluate_every,
+        evaluate_every, readings or Readings(),
     )  # fmt: skip
     if resume:
         resume.restore(training)
@@ -413,6 +426,7 @@ def _rows_of(
     if begins:
         yield Rows("edits", wiring_rows(topology) | {"accepted": True})
         yield training.evaluate()
+        yield from training.read_metrics()
     journal = Journal(topology, remember=0)
     for step, following in pairwise([*asked, n_steps]):
         yield from training.reach(step, checkpoints)  # evaluates first: what was learned
@@ -427,24 +441,3 @@ def rewarded_arms(proposal: Proposal, reward: float) -> dict[str, Array]:
         pulled = np.asarray(arms["arm"]) == proposal.pulled
         arms["reward"] = np.where(pulled, reward, arms.get("reward", np.nan))
     return arms
-
-
-def wiring_rows(topology: Topology) -> dict[str, Array]:
-    """Rows of the table of edits that make this topology of its inputs and outputs."""
-    structure = topology.structure
-    hidden = structure.kinds == Kind.HIDDEN
-    ids = structure.neuron_ids
-    neurons = AddNeurons(
-        int(hidden.sum()),
-        structure.activations[hidden],
-        structure.groups[hidden],
-        ids=ids[hidden],
-        reason="wiring",
-    )
-    connections = Connect(
-        ids[structure.sources],
-        ids[structure.targets],
-        ids=structure.connection_ids,
-        reason="wiring",
-    )
-    return edit_rows(topology.step, [neurons, connections])

@@ -139,8 +139,9 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small results/demo: two policies, two seeds, 60 steps."""
+    """A folder with a small results/demo: two policies, two seeds, 60 steps, some metrics."""
     folder = tmp_path_factory.mktemp("demo")
     arguments = ["study=demo", "policy=static,thompson", "seed=0,1", "steps=60"]
+    arguments += ["evaluate_every=20", "metrics=structure"]
     assert _command("run", "-m", *arguments, cwd=folder).code == 0
     return folder

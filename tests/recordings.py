@@ -18,6 +18,7 @@ EVALUATION = {
 }
 EDIT = {"step": 10, "kind": "connect", "id": [1, 2], "source": [0, 1], "target": 5}
 ARM = {"step": 10, "arm": ["grow", "prune"], "pulls": [1, 0]}
+METRIC = {"step": 10, "metric": "depth", "label": ["longest", "skips"], "value": [3, 0.5]}
 
 
 def write_run(folder, run=None, findings=None, evaluations=1):

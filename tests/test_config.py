@@ -10,11 +10,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from experiments.choices import build
-from experiments.config import GROUPS, RunConfig, as_text, config_folder
+from experiments.choices import build, build_all
+from experiments.config import GROUPS, LISTED, RunConfig, as_text, config_folder
 from experiments.run import make_network, run
 from plastic.datasets import Dataset
 from plastic.engine import Network
+from plastic.errors import InvalidParameter
+from plastic.metrics import Metric
 from plastic.plasticity import Plasticity
 from plastic.policies import Policy
 from plastic.topology import Topology
@@ -23,6 +25,11 @@ from plastic.training import Streams
 FOLDER = config_folder()
 CHOICES = [
     (group, path.stem) for group in GROUPS for path in sorted((FOLDER / group).glob("*.yaml"))
+]
+METRICS = [
+    path.stem
+    for path in sorted((FOLDER / "metrics").glob("*.yaml"))
+    if path.stem not in ("none", "structure", "all")
 ]
 EXPERIMENTS = [
     path.stem
@@ -88,7 +95,7 @@ def files(tmp_path):
 def test_every_group_has_choices_and_every_folder_is_a_group():
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
     of_regret = {"bandit", "environment"}
-    assert folders == {*GROUPS, *of_regret, "experiment", "search", "studies"}
+    assert folders == {*GROUPS, *LISTED, *of_regret, "experiment", "search", "studies"}
     assert {group for group, _ in CHOICES} == set(GROUPS)
     roots = {"config.yaml", "masks.yaml", "regret.yaml"}
     assert {path.name for path in FOLDER.glob("*.*")} == roots
@@ -142,6 +149,7 @@ def test_the_root_says_what_runs_by_default(config_of):
     assert chosen == [
         "digits", "erk", "thompson", "full", "sgd", "cosine", "always", "unlimited",
     ]  # fmt: skip
+    assert config.metrics == {}
     assert {key for key in config if key not in GROUPS} == (
         set(RunConfig.__dataclass_fields__) - set(GROUPS)
     )
@@ -159,6 +167,41 @@ def test_a_dataset_builds(name, config_of, files):
 def test_a_plasticity_builds(name, config_of):
     rule = build(config_of(f"plasticity={name}"), "plasticity")
     assert isinstance(rule, Plasticity)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_says_every_parameter_of_its_class(name, config_of):
+    config = config_of(f"metrics={name}")
+    (node,) = OmegaConf.to_container(config.metrics).values()
+    signature = inspect.signature(get_object(node.pop("_target_"))).parameters
+    assert node == {key: one.default for key, one in signature.items()}
+    (made,) = build_all(config, "metrics").items()
+    assert made[0] == name
+    assert isinstance(made[1], Metric)
+
+
+def test_metrics_are_chosen_together(config_of):
+    assert set(config_of("metrics=all").metrics) == set(METRICS)
+    structure = build_all(config_of("metrics=structure"), "metrics")
+    assert structure
+    assert not any(metric.needs for metric in structure.values())
+    assert list(config_of("metrics=[turnover,degrees]").metrics) == ["turnover", "degrees"]
+    mine = config_of("metrics=degrees", "+metrics.mine._target_=plastic.metrics.Turnover")
+    assert list(build_all(mine, "metrics")) == ["degrees", "mine"]
+    assert config_of().metrics == config_of("metrics=[]").metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("override", "rule"),
+    [
+        ("+metrics.mine=3", r"metrics.mine needs a choice with a _target_, got 3"),
+        ("+metrics.mine.top=3", r"metrics.mine needs a choice with a _target_, got \{'top'"),
+        ("+metrics.degrees.top=3", r"there is no key 'metrics.degrees.top'"),
+    ],
+)
+def test_what_is_no_metric_is_refused(override, rule, config_of):
+    with pytest.raises(InvalidParameter, match=rule):
+        build_all(config_of("metrics=degrees", override), "metrics")
 
 
 @pytest.mark.parametrize("name", in_groups("constraints"))

@@ -51,7 +51,7 @@ def saved(config_of, tmp_path_factory):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """A run's folder with a part of each table, and its position."""
-    from recordings import ARM, EDIT, EVALUATION
+    from recordings import ARM, EDIT, EVALUATION, METRIC
 
     folder = tmp_path_factory.mktemp("recorded") / "a"
     recorder = Recorder(folder, {"policy": "set"})
@@ -60,6 +60,7 @@ def recorded(tmp_path_factory):
         recorder.add("convergence", EVALUATION | {"step": step})
         recorder.add("edits", EDIT | {"accepted": True})
         recorder.add("arms", ARM)
+        recorder.add("metrics", METRIC)
     return folder, recorder.position()
 
 

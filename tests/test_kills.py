@@ -66,9 +66,9 @@ def test_a_run_goes_on_rather_than_begins_again(whole, tmp_path, capfd):
 @pytest.mark.parametrize(
     "more",
     [
-        ["policy=paired_trials", "policy.every=6"],
+        ["policy=paired_trials", "policy.every=6", "metrics=structure"],
         ["policy=meta_bandit", "policy.every=6", "plasticity=reopens"],
-        ["policy=set", "policy.every=5", "engine=nodes", "optimizer=adam"],
+        ["policy=set", "policy.every=5", "engine=nodes", "optimizer=adam", "metrics=all"],
     ],
     ids=["trials", "meta_bandit", "nodes"],
 )

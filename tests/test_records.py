@@ -280,7 +280,11 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("table", "columns", "message"),
     [
-        ("weights", ARM, "table must be one of 'convergence', 'edits', 'arms', got 'weights'"),
+        (
+            "weights",
+            ARM,
+            "table must be one of 'convergence', 'edits', 'arms', 'metrics', got 'weights'",
+        ),
         ("run", {}, "table must be one of"),
         ("arms", ARM | {"mean": 1.0}, "arms has no column 'mean'"),
         ("arms", {"step": 1, "pulls": 1}, "arms needs column 'arm'"),

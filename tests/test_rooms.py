@@ -35,6 +35,7 @@ FLOORS = {
     "plastic/policies": 4,
     "plastic/streams": 0.2,
     "plastic/evaluation": 4,
+    "plastic/metrics": 4,
     "plastic/selection": 4,
     "plastic/training": 5,
     "plastic/checkpoint": 5.5,
@@ -55,7 +56,12 @@ FLOORS = {
 
 LIBRARIES = {
     # the bench stands for others; graph files are read and written by NetworkX
-    "networkx": ["plastic/topology", "plastic/interop/graphs", "experiments/bench"],
+    "networkx": [
+        "plastic/topology",
+        "plastic/metrics",
+        "plastic/interop/graphs",
+        "experiments/bench",
+    ],
     "numba": ["plastic/engine", "plastic/topology/compiled", "experiments/bench"],
     "llvmlite": ["plastic/engine"],
     "pandas": [

@@ -141,7 +141,7 @@ def test_evaluations_come_at_the_start_in_between_and_at_the_end(do):
 
 
 def test_every_table_names_its_run(do):
-    folder = do(*SMALL, *OFTEN)
+    folder = do(*SMALL, *OFTEN, "metrics=degrees")
     for table, frame in tables_of(folder).items():
         assert frame["run_id"].unique().tolist() == [folder.name], table
 

@@ -11,8 +11,8 @@ from plastic.edits import Connect
 from plastic.errors import InvalidEdit
 from plastic.policies import Proposal, Static, rigl, sparse_evolution, thompson
 from plastic.topology import Topology, replay
+from plastic.topology.journal import wiring_rows
 from plastic.topology.wiring import minimal
-from plastic.training import wiring_rows
 
 
 class Refused(Swaps):

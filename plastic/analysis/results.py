@@ -90,6 +90,11 @@ class Results:
         """The tables of arms of all runs, one after another."""
         return self.join("arms", *self.config)
 
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """What metrics read in all runs, one run after another; see docs/metrics.md."""
+        return self.join("metrics", *self.config)
+
     @property
     def complete(self) -> pd.DataFrame:
         """The runs that came to their end."""
@@ -122,7 +127,7 @@ class Results:
         Parameters
         ----------
         table : str
-            ``convergence``, ``edits`` or ``arms``.
+            ``convergence``, ``edits``, ``arms`` or ``metrics``.
         *columns : str
             Columns of `runs`, such as ``policy`` or ``policy.fraction``.  One that the table
             has itself is joined as ``run.<name>``.

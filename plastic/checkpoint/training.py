@@ -31,6 +31,7 @@ def capture_training(training: Training) -> tuple[dict[str, NDArray[Any]], dict[
     arrays |= {
         f"plasticity.{name}": values for name, values in training.plasticity.state().items()
     }
+    arrays |= {f"metrics.{name}": values for name, values in training.readings.state().items()}
     if isinstance(network, Selected):
         state = network.selection_state()
         arrays |= {f"selection.{name}": values for name, values in state.items()}
@@ -110,6 +111,7 @@ def _described(training: Training) -> dict[str, Any]:
         "optimizer": repr(training.optimizer),
         "policy": type(training.policy).__name__,
         "plasticity": type(training.plasticity).__name__,
+        "metrics": training.readings.described,
     }
 
 
@@ -171,12 +173,17 @@ def _losses(
 
 
 def _restore_parts(training: Training, arrays: Arrays, topology: Topology) -> None:
-    """Policy, plasticity, topology and selection; if one refuses, all are as they were."""
+    """All parts and the topology; if one refuses, all are as they were."""
     network = training.network
     own, before = network.topology, copy(network.topology)
     undo: list[Callable[[], None]] = []
     try:
-        for part, name in ((training.policy, "policy"), (training.plasticity, "plasticity")):
+        parts: tuple[tuple[Any, str], ...] = (
+            (training.policy, "policy"),
+            (training.plasticity, "plasticity"),
+            (training.readings, "metrics"),
+        )
+        for part, name in parts:
             kept = part.state()
             undo.append(lambda part=part, kept=kept: part.restore(kept))  # type: ignore[misc]
             part.restore(_below(arrays, name))

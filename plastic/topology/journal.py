@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from plastic.activations import BY_CODE, get_activation
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
 from plastic.errors import InvalidEdit
-from plastic.topology.structure import SPREAD
+from plastic.topology.structure import SPREAD, Kind
 from plastic.topology.topology import Topology
 
 Rows = dict[str, NDArray[Any]]
@@ -126,6 +126,27 @@ def edit_rows(step: int, edits: Sequence[Edit], undo: Sequence[Edit] = ()) -> Ro
     rows = stack_rows(pieces)
     rows["step"] = np.full(len(rows["id"]), step, np.int64)
     return rows
+
+
+def wiring_rows(topology: Topology) -> Rows:
+    """Rows of the table of edits that make this topology of its inputs and outputs."""
+    structure = topology.structure
+    hidden = structure.kinds == Kind.HIDDEN
+    ids = structure.neuron_ids
+    neurons = AddNeurons(
+        int(hidden.sum()),
+        structure.activations[hidden],
+        structure.groups[hidden],
+        ids=ids[hidden],
+        reason="wiring",
+    )
+    connections = Connect(
+        ids[structure.sources],
+        ids[structure.targets],
+        ids=structure.connection_ids,
+        reason="wiring",
+    )
+    return edit_rows(topology.step, [neurons, connections])
 
 
 def _pieces(edit: Edit, back: Iterator[Edit]) -> Iterator[Rows]:
