@@ -67,18 +67,70 @@ def test_missing_runs_are_left_out_and_counted():
     assert np.isnan([one.low, one.high]).all()
 
 
-COVERED = [("mean", 10, 1), ("median", 10, 1), ("mean", 5, 6), ("iqm", 5, 6), ("iqm", 5, 4)]
+def normal(rng, shape):
+    return rng.normal(size=shape)
+
+
+def below_a_ceiling(rng, shape):
+    """Skewed, as accuracies near 1 are; around 0."""
+    return 2 - rng.gamma(2, size=shape)
+
+
+def one_wide(rng, shape):
+    """One task varies five times as much as the others."""
+    return rng.normal(size=shape) * np.r_[5, np.ones(shape[1] - 1)]
+
+
+def two_levels(rng, shape):
+    """Two tasks, one three times as wide, further apart than their runs."""
+    return rng.normal(size=shape) * [1, 3] + [0, 10]
+
+
+def coverage(statistic, n_runs, n_tasks, draw=normal, truth=0.0, n=1000):
+    """How often the interval holds the truth; its standard error is 0.7 points or less."""
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(n):
+        found = estimate(draw(rng, (n_runs, n_tasks)), statistic, n_resamples=400, rng=rng)
+        inside += found.low <= truth <= found.high
+    return 100 * inside / n
+
+
+COVERED = [
+    ("mean", 3, 1), ("mean", 5, 1), ("mean", 10, 1), ("mean", 3, 4), ("mean", 5, 6),
+    ("iqm", 3, 6), ("iqm", 5, 4), ("iqm", 5, 6), ("median", 10, 1), ("task_median", 5, 4),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("statistic", "n_runs", "n_tasks"), COVERED)
 def test_coverage_is_within_two_points(statistic, n_runs, n_tasks):
-    rng, n = np.random.default_rng(1), 1000
-    inside = 0
-    for _ in range(n):
-        scores = rng.normal(size=(n_runs, n_tasks))
-        found = estimate(scores, statistic, n_resamples=800, rng=rng)
-        inside += found.low <= 0 <= found.high
-    assert abs(inside / n - 0.95) <= 0.02
+    assert coverage(statistic, n_runs, n_tasks) == pytest.approx(95, abs=2)
+
+
+LIMITS = [
+    ("iqm", 5, 1, normal, 0.0, 96.5, 99),
+    ("median", 5, 1, normal, 0.0, 97, 99.5),
+    ("mean", 5, 1, below_a_ceiling, 0.0, 90, 93.5),
+    ("mean", 5, 4, one_wide, 0.0, 92, 95),
+    ("median", 5, 2, two_levels, 2.495, 45, 70),
+]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "n_runs", "n_tasks", "draw", "truth", "least", "most"), LIMITS
+)
+def test_limits_of_the_coverage_are_as_stated(
+    statistic, n_runs, n_tasks, draw, truth, least, most
+):
+    # where scores are not as simulated for the promise above
+    assert least < coverage(statistic, n_runs, n_tasks, draw, truth) < most
+
+
+def test_the_interval_of_a_mean_is_students():
+    scores = random_scores(6, 5, 1)[:, 0]
+    found = estimate(scores, "mean", n_resamples=200_000)
+    low, high = stats.t.interval(0.95, 4, scores.mean(), stats.sem(scores))
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.01)
 
 
 def test_same_scores_same_interval():

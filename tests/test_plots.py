@@ -14,7 +14,10 @@ from plastic.records import Recorder
 pytest.importorskip("matplotlib", reason="needs Matplotlib: pip install 'plastic[report]'")
 
 OF_SETTING = (analysis.plot_convergence, analysis.plot_size, analysis.plot_final)
-OVERALL = (analysis.plot_critical_difference, analysis.plot_performance_profile)
+OVERALL = (
+    analysis.plot_critical_difference, analysis.plot_importance,
+    analysis.plot_performance_profile,
+)  # fmt: skip
 EVERY = (*OF_SETTING, analysis.plot_pareto, *OVERALL)
 
 

@@ -5,12 +5,14 @@ from plastic.analysis.bootstrap import STATISTICS, Estimate, estimate
 from plastic.analysis.compare import compare, summary
 from plastic.analysis.curves import area_under_curve, curves, first_reached, milestones
 from plastic.analysis.film import Film, film_of
+from plastic.analysis.importance import parameter_importance
 from plastic.analysis.judging import judge, verdict
 from plastic.analysis.pareto import pareto, pareto_front
 from plastic.analysis.plots import (
     plot_convergence,
     plot_critical_difference,
     plot_final,
+    plot_importance,
     plot_pareto,
     plot_performance_profile,
     plot_size,
@@ -50,6 +52,7 @@ __all__ = [
     "milestones",
     "nemenyi",
     "paired_difference",
+    "parameter_importance",
     "pareto",
     "pareto_front",
     "performance_profile",
@@ -58,6 +61,7 @@ __all__ = [
     "plot_critical_difference",
     "plot_edits",
     "plot_final",
+    "plot_importance",
     "plot_pareto",
     "plot_performance_profile",
     "plot_size",

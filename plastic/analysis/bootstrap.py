@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, stdtrit
+from scipy.special import stdtrit
 from scipy.stats import trim_mean
 
-from plastic.analysis.statistics import LEVEL
+from plastic.analysis.statistics import LEVEL, error_of_mean
 from plastic.errors import InvalidParameter, check_count, check_in, check_range
 
 Array = NDArray[np.float64]
@@ -75,7 +75,7 @@ STATISTICS: dict[str, Callable[[Tasks], Array]] = {
 """``mean`` of the tasks' means; ``iqm``, the mean of the middle half of all runs, which no
 outlier moves; ``median`` of all runs; ``task_median`` of the tasks' means."""
 
-METHODS = ("expanded", "percentile")
+METHODS = ("student", "percentile")
 
 
 def estimate(
@@ -84,16 +84,18 @@ def estimate(
     *,
     level: float = LEVEL,
     n_resamples: int = N_RESAMPLES,
-    method: str = "expanded",
+    method: str = "student",
     rng: Generator | None = None,
 ) -> Estimate:
     r"""A statistic of all runs, with a stratified bootstrap interval.
 
-    The runs of each task are drawn anew from those of the same task, and the interval holds
-    the middle of the statistics so found.  As resamples of few runs vary too little, by
-    :math:`\sqrt{(n - 1) / n}`, and their spread is not known well, the plain ``percentile``
-    interval of 5 runs covers the truth in 84% of cases rather than 95%.  ``expanded`` takes it
-    further out, as far as Student's interval is from the normal one.
+    The runs of each task are drawn anew from those of the same task; the spread of the
+    statistics so found is the standard error.  As resamples of few runs vary too little, by
+    :math:`\sqrt{(n - 1) / n}`, and their spread is itself not known well, ``student`` makes up
+    for the one, and takes Student's quantile for the other, with Welch's and Satterthwaite's
+    degrees of freedom.  For the mean of one task this is Student's interval.  ``percentile``
+    takes the middle of the statistics found, and no end of it lies beyond the best or worst
+    run.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def estimate(
         Probability that the interval holds the truth, in (0, 1).
     n_resamples : int
     method : str
-        ``expanded`` or ``percentile``, which is rliable's.
+        ``student`` or ``percentile``, which is rliable's.
     rng : Generator, optional
         By default a new one of seed `SEED`, so that the same scores have the same interval.
 
@@ -119,11 +121,29 @@ def estimate(
     InvalidParameter
         If the scores have more than two axes, or a parameter is none of its choices.
 
+    Notes
+    -----
+    A 95% interval held the truth in so many of 2,000 simulated experiments, whose share has a
+    standard error of half a point, with 3, 4, 5, 7, 10 and 20 runs of each task:
+
+    - Normal scores: 94.1 to 96.2% for ``mean`` and 94.6 to 97.0% for ``task_median``, with 1, 4
+      or 6 tasks; 93.8 to 96.9% for ``iqm`` and ``median`` with 4 or 6 tasks.  Of one task it is
+      too careful for these two, up to 98.5%, with fewer than 10 runs.
+    - Scores skewed as accuracies near 1 are (2 less a gamma variable of shape 2): 91.5 to 92.4%
+      for the mean of one task, 93.2 to 95.8% of 4 or 6; the truth then lies below.
+    - One task of 4 or 6 five times as wide as the others: 93.2 to 95.7% for the mean; ``iqm``
+      and the medians are too careful by up to 4 points.
+    - ``iqm`` and ``median`` pool the runs of all tasks, and are for scores of one level.  Where
+      tasks lie further apart than their runs, the middle falls between two of them: of two
+      such tasks, the interval of the ``median`` held it in 55 to 70%.
+
+    ``percentile`` intervals of one task held the mean of 3 normal runs in 75%, of 5 in 84%.
+
     References
     ----------
     Agarwal et al. (2021), Deep reinforcement learning at the edge of the statistical
     precipice, arXiv:2108.13264.  Hesterberg (2015), What teachers should know about the
-    bootstrap, The American Statistician 69, 371-386, section 5.3.
+    bootstrap, The American Statistician 69, 371-386, sections 4.1 and 5.
 
     Examples
     --------
@@ -148,7 +168,11 @@ def estimate(
     if min(map(len, tasks)) < 2:
         return Estimate(value, np.nan, np.nan, n, table.size - n)
     drawn = function(resample(tasks, n_resamples, rng or np.random.default_rng(SEED)))
-    low, high = np.quantile(drawn, tails(tasks, level, method))
+    if method == "student":
+        half = student_half(drawn, n / len(tasks), error_of_mean(tasks)[1], level)
+        low, high = value - half, value + half
+    else:
+        low, high = np.quantile(drawn, tails(level))
     return Estimate(value, float(low), float(high), n, table.size - n)
 
 
@@ -157,22 +181,32 @@ def resample(tasks: Tasks, n_resamples: int, rng: Generator) -> list[Array]:
     return [task[rng.integers(0, len(task), (n_resamples, len(task)))] for task in tasks]
 
 
-def tails(tasks: Tasks, level: float, method: str) -> tuple[float, float]:
-    """Which quantiles of the resampled statistics bound the interval.
+def student_half(drawn: Array, n: float, freedom: float, level: float) -> float:
+    """Half of Student's interval around a statistic, from its resamples.
+
+    Parameters
+    ----------
+    drawn : float array, shape (n_resamples,)
+        The statistic of each resample.
+    n : float
+        How many there were to draw from; those of a task if there are several.
+    freedom : float
+        Degrees of freedom of the spread.
+    level : float
+    """
+    error = np.std(drawn) * np.sqrt(n / (n - 1))
+    return float(stdtrit(freedom, 0.5 + level / 2) * error)
+
+
+def tails(level: float) -> tuple[float, float]:
+    """Which quantiles of the resampled statistics hold the middle of them.
 
     Examples
     --------
-    >>> [round(tail, 5) for tail in tails([np.zeros(5)], 0.95, "percentile")]
+    >>> [round(tail, 5) for tail in tails(0.95)]
     [0.025, 0.975]
-    >>> [round(tail, 5) for tail in tails([np.zeros(5)], 0.95, "expanded")]
-    [0.00095, 0.99905]
     """
-    tail = (1 - level) / 2
-    if method == "expanded":
-        n = sum(map(len, tasks)) / len(tasks)
-        freedom = sum(len(task) - 1 for task in tasks)
-        tail = float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(freedom, tail)))
-    return tail, 1 - tail
+    return (1 - level) / 2, (1 + level) / 2
 
 
 def present(table: Array) -> list[Array]:

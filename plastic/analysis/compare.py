@@ -29,6 +29,18 @@ _NO_SETTING = {"run_id", "seed", "status", "reason", "started", "seconds"} | {
 }
 
 
+def is_choice(name: str) -> bool:
+    """Whether a column of the run table is a choice that results may depend on, seeds apart.
+
+    Examples
+    --------
+    >>> [is_choice(name) for name in ("policy.fraction", "seed", "threads", "n_neurons")]
+    [True, False, False, False]
+    """
+    own = name in _NO_SETTING or is_execution(name)
+    return not own and not name.endswith((".seed", "_seed"))
+
+
 def compare(
     results: Results,
     *,
@@ -159,9 +171,7 @@ def setting_columns(runs: pd.DataFrame, by: str = "policy") -> list[str]:
     candidates = [
         name
         for name in _varying(runs, list(runs))
-        if name not in _NO_SETTING | {*chosen, *own}
-        and not is_execution(name)
-        and not name.endswith((".seed", "_seed"))
+        if is_choice(name) and name not in (*chosen, *own)
     ]
     # a choice by name explains the dotted columns that come with it, so names go first
     for name in sorted(candidates, key=lambda name: "." in name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -18,7 +18,7 @@ from plastic.analysis.profiles import probability_of_improvement
 from plastic.analysis.ranking import wilcoxon
 from plastic.analysis.results import Results
 from plastic.analysis.scores import Scores, score_table
-from plastic.analysis.statistics import LEVEL, Difference, holm
+from plastic.analysis.statistics import LEVEL, Difference, error_of_mean, holm
 from plastic.errors import check_in, check_range
 
 Array = NDArray[np.float64]
@@ -217,23 +217,12 @@ def stratified_difference(difference: Array, level: float = LEVEL) -> Difference
     mean = float(np.mean([column.mean() for column in columns]))
     if min(map(len, columns)) < 2:
         return Difference(mean, np.nan, np.nan, n, np.nan)
-    error, freedom = _spread(columns)
+    error, freedom = error_of_mean(columns)
     if error == 0:  # the limit: all pairs of a setting differ by the same
         return Difference(mean, mean, mean, n, 0.0 if mean else 1.0)
     half = float(stdtrit(freedom, 0.5 + level / 2)) * error
     p_value = 2 * float(stdtr(freedom, -abs(mean) / error))
     return Difference(mean, mean - half, mean + half, n, p_value)
-
-
-def _spread(columns: Sequence[Array]) -> tuple[float, float]:
-    """Standard error of the mean of the columns' means, and its degrees of freedom."""
-    lengths = np.array([len(column) for column in columns])
-    variances = np.array([column.var(ddof=1) for column in columns]) / lengths
-    total = float(variances.sum())
-    if total == 0:
-        return 0.0, float(lengths.sum() - len(columns))
-    freedom = total**2 / float((variances**2 / (lengths - 1)).sum())
-    return float(np.sqrt(total)) / len(columns), freedom
 
 
 def _equivalence(difference: Array, rope: float) -> Equivalence:
@@ -244,7 +233,7 @@ def _equivalence(difference: Array, rope: float) -> Equivalence:
         return Equivalence(np.nan, np.nan, np.nan, n)
     if len(columns) == 1:
         return bayes_t(columns[0], np.zeros(n), rope)
-    mean, (error, freedom) = np.mean([c.mean() for c in columns]), _spread(columns)
+    mean, (error, freedom) = np.mean([c.mean() for c in columns]), error_of_mean(columns)
     if error == 0:
         above, below = float(mean > rope), float(mean < -rope)
     else:
@@ -295,6 +284,8 @@ def verdict(
     evidence = f"{100 * level:g}% interval {low} to {high}, {p_value}, {pairs}"
     equal = row["p_equivalent"] >= level
     within = f"within {factor * rope:g}{unit}"
+    if within.endswith(" 1 points"):
+        within = within.removesuffix("s")
     if row["p_value"] <= 1 - level:
         best, other = (a, b) if row["p_better"] >= row["p_worse"] else (b, a)
         hardly = f", though hardly: the difference is {within}" if equal else ""

@@ -1,4 +1,4 @@
-"""Pictures of scores and costs: convergence, finals, fronts, ranks, profiles.
+"""Pictures of scores and costs: convergence, finals, fronts, ranks, profiles, parameters.
 
 Each returns Matplotlib's axes and takes ``ax=``, so that pictures compose.  Policies are told
 apart by colour, dashes and marker.
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from plastic.analysis.curves import curves
+from plastic.analysis.importance import parameter_importance
 from plastic.analysis.pareto import pareto
 from plastic.analysis.profiles import performance_profile
 from plastic.analysis.ranking import rank_policies
 from plastic.analysis.results import Results
 from plastic.analysis.scores import score_table, setting_label
 from plastic.analysis.statistics import mean_interval
-from plastic.analysis.style import legend, new_axes, nothing, plain, styles
+from plastic.analysis.style import PALETTE, legend, new_axes, nothing, plain, styles
 from plastic.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -270,6 +271,28 @@ def plot_performance_profile(
     ax.set_xlabel(f"threshold of {metric.replace('_', ' ')}")
     ax.set_ylabel("share of runs above it")
     legend(ax)
+    return ax
+
+
+def plot_importance(
+    results: Results, *, metric: str = "final_test_score", ax: Axes | None = None
+) -> Axes:
+    """Share of the variance of scores that each parameter explains; see `parameter_importance`.
+
+    The seed is grey: what explains less than it hardly matters.
+    """
+    frame = parameter_importance(results, metric=metric).dropna(subset=["share"])
+    ax = new_axes(ax, height=1.2 + 0.32 * max(len(frame), 1))
+    if frame.empty:
+        return nothing(ax, "no parameter varies among runs enough to tell")
+    frame = frame.iloc[::-1].reset_index(drop=True)
+    colors = ["0.6" if name == "seed" else PALETTE[0] for name in frame["parameter"]]
+    ax.barh(frame.index, frame["share"].clip(lower=0), height=0.6, color=colors)
+    for row in frame.dropna(subset=["low"]).itertuples():
+        ax.plot([row.low, row.high], [row.Index] * 2, color=PALETTE[7], linewidth=2)
+    ax.set_yticks(frame.index, [plain(name) for name in frame["parameter"]])
+    ax.set_xlim(0, 1)
+    ax.set_xlabel(f"share of the variance of {metric.replace('_', ' ')}")
     return ax
 
 

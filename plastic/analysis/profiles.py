@@ -73,7 +73,7 @@ def performance_profile(
         share[0] = _above(runs, taus)
         drawn = resample(tasks, n_resamples, rng or np.random.default_rng(SEED))
         shares = _above(np.concatenate(drawn, axis=-1), taus)
-        share[1:] = np.quantile(shares, tails(tasks, level, "percentile"), axis=0)
+        share[1:] = np.quantile(shares, tails(level), axis=0)
     return pd.DataFrame(
         {"threshold": taus, "share": share[0], "low": share[1], "high": share[2]}
     )
@@ -145,7 +145,7 @@ def probability_of_improvement(
     rng = rng or np.random.default_rng(SEED)
     pairs = zip(mine, other, strict=True)
     drawn = np.mean([_drawn_wins(x, y, n_resamples, rng) for x, y in pairs], axis=0)
-    low, high = np.quantile(drawn, tails([*mine, *other], level, "percentile"))
+    low, high = np.quantile(drawn, tails(level))
     return Estimate(value, float(low), float(high), n, n_missing)
 
 

@@ -5,6 +5,7 @@ The quantiles are Student's, because seeds are few.  Arrays in, small dataclasse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +121,37 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Diffe
         else:  # the limit of the above: every pair differs by the same
             p_value = 0.0 if interval.mean else 1.0
     return Difference(interval.mean, interval.low, interval.high, interval.n, p_value)
+
+
+def error_of_mean(columns: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    r"""Standard error of the mean of several means, and its degrees of freedom.
+
+    .. math:: e^2 = \frac{1}{k^2} \sum_j \frac{s_j^2}{n_j}, \qquad
+        \nu = \frac{(\sum_j s_j^2 / n_j)^2}{\sum_j (s_j^2 / n_j)^2 / (n_j - 1)}
+
+    Parameters
+    ----------
+    columns : sequence of float arrays, shape (n_values,)
+        At least two values each.
+
+    References
+    ----------
+    Welch (1947), The generalization of 'Student's' problem when several different population
+    variances are involved, Biometrika 34, 28-35.
+
+    Examples
+    --------
+    >>> error, freedom = error_of_mean([np.array([1.0, 2.0, 3.0]), np.array([4.0, 6.0, 8.0])])
+    >>> round(error, 3), round(freedom, 3)
+    (0.645, 2.941)
+    """
+    lengths = np.array([len(column) for column in columns])
+    variances = np.array([column.var(ddof=1) for column in columns]) / lengths
+    total = float(variances.sum())
+    if total == 0:
+        return 0.0, float(lengths.sum() - len(columns))
+    freedom = total**2 / float((variances**2 / (lengths - 1)).sum())
+    return float(np.sqrt(total)) / len(columns), freedom
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
