@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -22,6 +24,27 @@ WORDS = {
     NoneType: "null",
 }
 """What the kinds of values that YAML knows are called in messages."""
+
+WHERE = (
+    "a module of your own is looked for in the current folder, in that of --config-dir, and "
+)
+WHERE += "in those of PYTHONPATH"
+
+FACES = {
+    "bandit": "plastic.bandits.Bandit",
+    "callbacks": "plastic.callbacks.Callback",
+    "constraints": "plastic.topology.Constraints",
+    "dataset": "plastic.datasets.Dataset",
+    "environment": "plastic.bandits.environments.Environment",
+    "metrics": "plastic.metrics.Metric",
+    "optimizer": "plastic.engine.Optimizer",
+    "plasticity": "plastic.plasticity.Plasticity",
+    "policy": "plastic.policies.Policy",
+    "schedule": "plastic.engine.Schedule",
+    "selection": "plastic.selection.Selector",
+    "wiring": "plastic.topology.Topology",
+}
+"""What a choice of a group makes: this, or something with all that it has."""
 
 
 def choice(node: DictConfig) -> str:
@@ -45,12 +68,12 @@ def build(config: DictConfig, group: str, **given: Any) -> Any:
     Raises
     ------
     InvalidParameter
-        If it lacks a ``_target_``, its target cannot be found, or a parameter is not one of
-        the target's or of another kind.
+        If it lacks a ``_target_``, its target cannot be found, a parameter is not one of the
+        target's or of another kind, or what it makes is not what belongs there.
     PlasticError
         As its target raises.
     """
-    return _made(group, config[group], given)
+    return _make(group, group, config[group], given)
 
 
 def build_all(config: DictConfig, group: str) -> dict[str, Any]:
@@ -65,29 +88,54 @@ def build_all(config: DictConfig, group: str) -> dict[str, Any]:
 
     Raises
     ------
-    InvalidParameter
-        As `build`.
+    PlasticError
+        As `build`, and if a choice is not under a name of its own.
     """
-    return {
-        str(name): _made(f"{group}.{name}", node, {}) for name, node in config[group].items()
-    }
+    made = {}
+    for name, node in config[group].items():
+        if not isinstance(node, Mapping):
+            raise InvalidParameter(
+                f"each of {group} has a name of its own with its parameters below, as in "
+                f"'mine: {{_target_: my_module.Mine}}'; got {name}: {node}"
+            )
+        made[str(name)] = _make(f"{group}.{name}", group, node, {})
+    return made
 
 
-def _made(group: str, node: Any, given: Mapping[str, Any]) -> Any:
-    if not isinstance(node, Mapping | DictConfig):
-        raise InvalidParameter(f"{group} needs a choice with a _target_, got {node!r}")
+def _make(where: str, group: str, node: Any, given: Mapping[str, Any]) -> Any:
     parameters = {key: value for key, value in node.items() if key != "name"}
     if "_target_" not in parameters:
-        raise InvalidParameter(f"{group} needs a choice with a _target_, got {parameters}")
+        raise InvalidParameter(f"{where} needs a choice with a _target_, got {parameters}")
     try:
         call = instantiate(parameters, _partial_=True, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, PlasticError):  # a part of the choice refused its own parameters
             raise cause from None
-        raise InvalidParameter(f"{group}: {' '.join(str(cause or error).split())}") from cause
-    check_parameters(group, call.func, call.keywords, given)
-    return call(**given)
+        if isinstance(cause, ImportError):
+            raise InvalidParameter(f"{where}: {_not_found(cause)}") from cause
+        raise InvalidParameter(f"{where}: {' '.join(str(cause or error).split())}") from cause
+    check_parameters(where, call.func, call.keywords, given)
+    check_abstract(where, call.func)
+    made = call(**given)
+    check_face(where, group, parameters["_target_"], made)
+    return made
+
+
+def _not_found(error: ImportError) -> str:
+    """What is said of a target that cannot be imported: why, and where was looked for it."""
+    found = re.match(r"Error loading '(.*?)'", str(error))
+    target = found[1] if found else "its target"
+    inner = error.__cause__ or error
+    said, module = " ".join(str(inner).split()), getattr(inner, "name", None)
+    if isinstance(inner, ModuleNotFoundError) and module == target.partition(".")[0]:
+        said += f" ({WHERE})"
+    elif isinstance(inner, ModuleNotFoundError) and f"{target}.".startswith(f"{module}."):
+        parent, _, name = str(module).rpartition(".")
+        said = f"{parent} has no {name!r}"
+    elif not isinstance(inner, ImportError | AttributeError):
+        said = f"{type(inner).__name__}: {said}"
+    return f"{target} cannot be imported: {said}"
 
 
 def check_parameters(
@@ -101,7 +149,7 @@ def check_parameters(
     Raises
     ------
     InvalidParameter
-        Naming the key, the value, and what was expected.
+        Naming the key, the value, and what was expected; also if one is needed and not there.
 
     Examples
     --------
@@ -123,6 +171,64 @@ def check_parameters(
         kind = taken[key].annotation if key in taken else None
         if not fits(value, kind):
             raise InvalidParameter(f"{group}.{key} must be {in_words(kind)}, got {value!r}")
+    for key, one in taken.items():
+        variable = one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        if one.default is one.empty and not variable and key not in {*parameters, *given}:
+            raise InvalidParameter(f"{group} needs {key!r}, which its configuration lacks")
+    for key in given:
+        if key not in taken and not takes_any:
+            raise InvalidParameter(
+                f"{group}: {name_of(target)} must take {key!r}, which every run gives"
+            )
+
+
+def check_abstract(group: str, target: Callable[..., Any]) -> None:
+    """Refuse a class that lacks methods which its base leaves to it.
+
+    Examples
+    --------
+    >>> from plastic.policies import Policy
+    >>> check_abstract("policy", Policy)
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: policy: plastic.policies.base.Policy lacks propose and
+    steps
+    """
+    lacking = sorted(getattr(target, "__abstractmethods__", ()))
+    if lacking:
+        raise InvalidParameter(f"{group}: {name_of(target)} lacks {' and '.join(lacking)}")
+
+
+def check_face(where: str, group: str, target: str, made: Any) -> None:
+    """Refuse what does not belong in a group; see `FACES`.
+
+    Examples
+    --------
+    >>> check_face("policy", "policy", "my_module.wander", 3)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: policy: my_module.wander makes an object of class int,
+    which is no plastic.policies.Policy: it lacks begin, judge, ...
+    """
+    path = FACES.get(group)
+    if path is None:
+        return
+    module, _, name = path.rpartition(".")
+    face = getattr(import_module(module), name)
+    if not getattr(face, "_is_protocol", False) and isinstance(made, face):
+        return
+    attributes = {*dir(face), *inspect.get_annotations(face)}
+    lacking = [one for one in sorted(attributes) if one[0] != "_" and not hasattr(made, one)]
+    if lacking:
+        raise InvalidParameter(
+            f"{where}: {target} makes an object of class {type(made).__name__}, which is no "
+            f"{path}: it lacks {', '.join(lacking)}"
+        )
+
+
+def name_of(target: Callable[..., Any]) -> str:
+    """A class or function as a configuration names it."""
+    return f"{target.__module__}.{target.__qualname__}"
 
 
 def fits(value: Any, kind: Any) -> bool:

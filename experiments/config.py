@@ -24,7 +24,7 @@ GROUPS = (
     "constraints",
 )  # fmt: skip
 
-LISTED = ("metrics",)
+LISTED = ("metrics", "callbacks")
 """Groups of which any number may be chosen, as in ``metrics=[degrees,turnover]``."""
 
 JOB_KEYS = ("seeds", "workers")
@@ -87,6 +87,8 @@ class RunConfig:
     metrics : dict
         Choices from conf/metrics/ by name, read at each evaluation; they change no result, and
         are no part of what a run is called.
+    callbacks : dict
+        Choices from conf/callbacks/ by name, told of the run; they change no result either.
     """
 
     study: str = "first"
@@ -115,6 +117,7 @@ class RunConfig:
     plasticity: dict[str, Any] = field(default_factory=dict)
     constraints: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 ConfigStore.instance().store(name="run_schema", node=RunConfig)
@@ -191,12 +194,25 @@ def check_overrides(
         root = re.split(r"[./@]", key)[0]
         if root not in known:
             raise InvalidParameter(unknown_key(root, known))
+        if key in LISTED and key not in groups:
+            _check_listed(argument, key, value)
+            continue
         changes = argument[0] in "+~" or value in ("", "null") or value[0] in "[{"
         if key in groups and changes:
             raise InvalidParameter(
                 f"{key} takes the name of one choice, as in {key}=name, or for a sweep some, "
                 f"as in -m {key}=one,other; got {argument!r}"
             )
+
+
+def _check_listed(argument: str, key: str, value: str) -> None:
+    """Refuse what would not add up to a list of choices; sweeping over it is no use either."""
+    one_or_several = re.fullmatch(r"\w+|\[.+\]", value)
+    if argument[0] in "+~" or value == "null" or not one_or_several:
+        raise InvalidParameter(
+            f"{key} takes one name, as in {key}=name, or several in brackets, as in "
+            f"{key}=[one,other]; got {argument!r}"
+        )
 
 
 def check_config(config: Any) -> None:
@@ -263,6 +279,9 @@ def explain(error: Exception) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         beside: Any = cause.parent_node
         known = [str(key) for key in beside if not str(key).startswith("_")]
+        group, _, name = str(cause.full_key).partition(".")
+        if group in LISTED and name and "." not in name:
+            return f"{group} has no {name!r}; choose it first, as in {group}={name}"
         return unknown_key(str(cause.full_key), known)
     if isinstance(cause, OmegaConfBaseException):
         return f"{cause.full_key}: {str(cause).splitlines()[0]}"

@@ -41,12 +41,15 @@ class Begun:
         Whose `extra` is still to be set.
     findings : mapping
         What `experiments.run.Summary` knew; empty at the start.
+    step : int
+        From which it goes on; 0 from the beginning.
     """
 
     recorder: Recorder
     rows: Iterator[Rows]
     checkpoints: Checkpoints
     findings: Mapping[str, Any]
+    step: int = 0
 
 
 def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train) -> Begun:
@@ -83,7 +86,7 @@ def begin(folder: Path, config: DictConfig, row: Mapping[str, Any], train: Train
             print(f"{folder.name}  cannot go on from {path.name}: {error}", flush=True)
             continue
         print(f"{folder.name}  goes on from step {checkpoint.step}", flush=True)
-        return Begun(recorder, rows, saving, position["summary"])
+        return Begun(recorder, rows, saving, position["summary"], checkpoint.step)
     if status:
         again = _why_again(status, folder, config)
         print(f"{folder.name}  {again}; from the beginning", flush=True)

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from experiments.choices import build, build_all, choice
 from experiments.config import (
     GROUPS,
     JOB_KEYS,
+    LISTED,
     check_config,
     check_overrides,
     config_folder,
@@ -43,6 +44,7 @@ from plastic.locks import FolderLock
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    from plastic.callbacks import Callback, Telling
     from plastic.datasets import Dataset
     from plastic.engine import Network
     from plastic.policies import Policy
@@ -57,15 +59,15 @@ FLUSH_SECONDS = 10.0
 """Seconds of training after which tables are written again, for whoever kills the run."""
 
 
-def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> Path:
+def run(config: DictConfig, *, callbacks: Mapping[str, Callback] | None = None) -> Path:
     """Run a configuration and write its tables, unless they are there and complete.
 
     Parameters
     ----------
     config : DictConfig
         As composed from conf/, see `experiments.config.RunConfig`.
-    watch : callable, optional
-        Is given every piece of a table when it is recorded; what it raises ends the run.
+    callbacks : mapping of str to Callback, optional
+        By name; told of the run besides those of the configuration.
 
     Returns
     -------
@@ -88,10 +90,12 @@ def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> P
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     plasticity, metrics = build(config, "plasticity"), build_all(config, "metrics")
     # not before: --help and wrong command lines are answered without the second these take
+    from plastic.callbacks import Telling
     from plastic.metrics import Readings
     from plastic.selection import check_unedited, paid_steps
     from plastic.training import Streams, train
 
+    telling = Telling({**build_all(config, "callbacks"), **(callbacks or {})})
     streams = Streams.of(config.seed)
     dataset: Dataset = build(config, "dataset", rng=streams.split)
     network = make_network(config, dataset, policy, streams)
@@ -109,9 +113,11 @@ def run(config: DictConfig, *, watch: Callable[[Rows], None] | None = None) -> P
         if is_complete(folder, config):  # by another process, while this one got ready
             print(f"{folder.name}  complete already", flush=True)
             return folder
-        begun = begin(folder, config, run_row(config), steps)
+        row = run_row(config)
+        begun = begin(folder, config, row, steps)
+        summary.values |= {**begun.findings, "metric": dataset.metric}
         keep = partial(keep_network, network, folder, config.keep_network)
-        record(begun, summary, progress, dataset.metric, keep, watch)
+        record(begun, summary, progress, keep, telling, row)
     tidy_up(folder, config)
     progress.close(summary.values, dataset.metric)
     return folder
@@ -121,27 +127,36 @@ def record(
     begun: Begun,
     summary: Summary,
     progress: Progress,
-    metric: str,
     keep: Callable[[], None],
-    watch: Callable[[Rows], None] | None = None,
+    telling: Telling,
+    row: Mapping[str, Any],
 ) -> None:
-    """Train, and write down whatever comes of it; what is kept of its end by `keep`."""
-    summary.values |= begun.findings
-    with begun.recorder as recorder:
+    """Train, write down whatever comes of it, and then tell the callbacks.
+
+    What is kept of the network's end is kept by `keep`.
+    """
+    from plastic.callbacks import Started  # as in `run`
+    from plastic.columns import flatten
+    from plastic.training import Rows
+
+    with telling, begun.recorder as recorder:  # which leaves first: tables, then trackers
+        folder, telling.findings = recorder.folder, summary.values
         begun.checkpoints.extra = lambda: {
-            "run_id": recorder.folder.name,
+            "run_id": folder.name,
             "recorder": recorder.position(),
             "summary": summary.values,
         }
-        recorder.finish(metric=metric)
+        recorder.finish(**summary.values)
+        telling.begin(Started(folder.name, folder, flatten(row), begun.step))
+        for table, columns in recorder.held() if telling else ():
+            telling.rows(Rows(table, columns))
         written = time.monotonic()
         for rows in begun.rows:
-            recorder.add(rows.table, rows.columns)
+            columns = recorder.add(rows.table, rows.columns)
             summary.take(rows)
             recorder.finish(**summary.values)
             progress.show(summary.values)
-            if watch is not None:
-                watch(rows)
+            telling.rows(Rows(rows.table, columns))
             if time.monotonic() - written > FLUSH_SECONDS:
                 recorder.flush()
                 written = time.monotonic()
@@ -257,7 +272,7 @@ def run_row(config: DictConfig) -> dict[str, Any]:
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     for key in JOB_KEYS:
         del plain[key]
-    plain["metrics"] = list(plain["metrics"])
+    plain |= {group: list(plain[group]) for group in LISTED}
     for group in GROUPS:
         parameters = plain.pop(group)
         parameters.pop("name", None)

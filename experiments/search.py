@@ -26,6 +26,7 @@ from experiments.progress import python_here
 from plastic.errors import (
     InvalidParameter,
     PlasticError,
+    StopRun,
     check_count,
     check_in,
     require_extra,
@@ -47,7 +48,7 @@ PRUNERS = {
 }
 
 
-class Pruned(PlasticError):
+class Pruned(StopRun):
     """A run was stopped, as its trial promised less than earlier ones."""
 
 
@@ -249,6 +250,7 @@ class Search:
         """One run of a trial; its row."""
         from experiments.run import run
         from plastic.analysis import load_results
+        from plastic.callbacks import Callback
 
         config = self.config(*overrides)
         reported: set[int] = set()
@@ -262,12 +264,14 @@ class Search:
             if trial.should_prune():
                 raise Pruned(f"trial {trial.number} promises too little at step {step}")
 
-        def watch_rows(rows: Rows) -> None:
-            if rows.table == "convergence":
-                values = dict(zip(rows.columns["split"], rows.columns["score"], strict=True))
-                watch(int(rows.columns["step"]), float(values["reward"]))
+        class Watch(Callback):
+            def rows(self, rows: Rows) -> None:
+                if rows.table == "convergence":
+                    columns = rows.columns
+                    scores = dict(zip(columns["split"], columns["score"], strict=True))
+                    watch(int(columns["step"][0]), float(scores["reward"]))
 
-        results = load_results(run(config, watch=watch_rows))
+        results = load_results(run(config, callbacks={"search": Watch()}))
         curve = results.convergence  # of a run that was complete already, nothing was watched
         for row in curve[curve["split"] == "reward"].itertuples():
             watch(int(row.step), float(row.score))

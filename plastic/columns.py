@@ -242,7 +242,7 @@ TIME_COLUMNS: dict[str, tuple[str, ...]] = {
 EXECUTION_COLUMNS = (
     "git_commit", "threads", "results_dir", "seeds", "workers",
     "checkpoint_every", "checkpoint_seconds", "keep_checkpoints", "keep_network",
-    "metrics",
+    "metrics", "callbacks",
 )  # fmt: skip
 """Where and how a run was executed, and what was looked at on the way; in a dotted name the
 last part counts."""

@@ -62,6 +62,10 @@ class ContractBroken(PlasticError, AssertionError):
     """A policy or a bandit does not keep a promise that every one of them makes."""
 
 
+class StopRun(PlasticError, RuntimeError):
+    """A callback wants the run to end here; it counts as failed, with this as the reason."""
+
+
 class MissingExtra(PlasticError, ImportError):
     """An optional library that this needs is not installed."""
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -18,9 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 import plastic
 from plastic.columns import (
@@ -183,7 +185,8 @@ class Recorder:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with Recorder(Path(folder) / "first", {"policy": "static", "seed": 3}) as recorder:
-    ...         recorder.add("arms", {"step": 10, "arm": ["grow", "prune"], "pulls": [1, 0]})
+    ...         arms = {"step": 10, "arm": ["grow", "prune"], "pulls": [1, 0]}
+    ...         _ = recorder.add("arms", arms)
     ...         recorder.finish(final_test_score=0.9)
     ...     run = pd.read_parquet(Path(folder) / "first" / "run.parquet")
     ...     run[["run_id", "status", "final_test_score"]].to_numpy().tolist()
@@ -260,7 +263,7 @@ class Recorder:
         self._write_row()
         shutil.rmtree(self.folder / PARTS, ignore_errors=True)
 
-    def add(self, table: str, columns: Mapping[str, Any]) -> None:
+    def add(self, table: str, columns: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """Append rows to a table; they are written by the next `flush`.
 
         Parameters
@@ -269,6 +272,11 @@ class Recorder:
             ``convergence``, ``edits``, ``arms`` or ``metrics``.
         columns : mapping of str to scalar or array, shape (n_rows,)
             Scalars are repeated; ``run_id`` is filled in.
+
+        Returns
+        -------
+        dict of str to array, shape (n_rows,)
+            The rows as they are in the table, all columns of it.
 
         Raises
         ------
@@ -279,6 +287,28 @@ class Recorder:
         schema = SCHEMAS[table]
         arrays = [pa.array(piece[field.name]).cast(field.type) for field in schema]
         self._pieces[table].append(pa.Table.from_arrays(arrays, schema=schema))
+        return piece
+
+    def held(self) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
+        """What has been written so far: pieces of one step each, as `add` returned them.
+
+        They come in the order in which a run writes them: step by step, evaluations and metrics
+        before edits and arms, but for the initial wiring, which comes first.
+        """
+        places = []
+        for rank, table in enumerate(("convergence", "metrics", "edits", "arms")):
+            whole = merge([SCHEMAS[table].empty_table(), *self._written(table)])
+            steps = whole["step"].to_numpy()
+            begins = np.flatnonzero(np.diff(steps, prepend=-1))
+            for first, n_rows in zip(begins, np.diff(begins, append=len(steps)), strict=True):
+                wiring = table == "edits" and steps[first] == 0
+                where = (steps[first], not wiring, rank)
+                places.append((where, table, whole.slice(first, n_rows)))
+        for _, table, piece in sorted(places, key=lambda place: place[0]):
+            yield (
+                table,
+                {name: piece[name].to_numpy() for name in piece.column_names},
+            )
 
     def finish(self, **values: Any) -> None:
         """Set what the run found, in the run row; may be called more than once.
@@ -323,9 +353,12 @@ class Recorder:
         }
 
     def _write_merged(self, table: str) -> None:
-        written = [self._read(part) for part in self._parts if part.table == table]
+        written = self._written(table)
         whole = merge([SCHEMAS[table].empty_table(), *written, *self._pieces[table]])
         self._write(f"{table}.parquet", as_parquet(whole))
+
+    def _written(self, table: str) -> list[pa.Table]:
+        return [self._read(part) for part in self._parts if part.table == table]
 
     def _read(self, part: Part) -> pa.Table:
         try:

@@ -150,7 +150,7 @@ def use_the_core():
 def main():
     """Try what standard input asks for, and write what each said as the last line."""
     space = use_the_core() | {"program": program, "make_docs": make_docs}
-    exec("import plastic.analysis.report, plastic.interop", space)
+    exec("import plastic.analysis.report, plastic.callbacks, plastic.interop", space)
     exec("from plastic.errors import require_extra", space)
     features = json.loads(sys.stdin.read())
     said = {feature: said_by(lambda f=feature: eval(f, space)) for feature in features}

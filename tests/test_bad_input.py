@@ -80,8 +80,14 @@ WRONG = {
     "every truth": (["policy.every=true"], ["policy.every must be a whole number, got True"]),
     "rate text": (["optimizer.learning_rate=low"], ["must be a number, got 'low'"]),
     "activation null": (["wiring.activation=null"], ["activation must be text, got None"]),
-    "target": (["policy._target_=nowhere.Policy"], ["policy: ", "'nowhere.Policy'"]),
-    "target in it": (["policy._target_=plastic.Nope"], ["policy: ", "'plastic.Nope'"]),
+    "target": (
+        ["policy._target_=nowhere.Policy"],
+        ["policy: nowhere.Policy cannot be", "PYTHONPATH"],
+    ),
+    "target in it": (
+        ["policy._target_=plastic.Nope"],
+        ["policy: plastic.Nope cannot be imported"],
+    ),
     # ranges
     "density 0": (["density=0"], ["density must lie in (0, 1], got 0.0"]),
     "density 2": (["density=2"], ["density must lie in (0, 1], got 2.0"]),

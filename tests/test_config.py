@@ -66,6 +66,9 @@ OURS |= {("selection", "resampling_mean", "sampling"), ("selection", "fixed", "u
 every_choice = pytest.mark.parametrize(("group", "name"), CHOICES)
 
 
+CALLBACKS = [path.stem for path in sorted((FOLDER / "callbacks").glob("*.yaml"))]
+
+
 def in_groups(group):
     return [name for held, name in CHOICES if held == group]
 
@@ -118,6 +121,21 @@ def test_a_choice_says_every_parameter_of_its_target(group, name, config_of):
             continue
         default = list(default) if isinstance(default, tuple) else default
         assert value == default, f"{group}/{name}.yaml: {key}"
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_a_callback_is_under_its_name_and_says_every_parameter(name, config_of):
+    held = OmegaConf.to_container(config_of(f"callbacks={name}").callbacks)
+    assert list(held) == ([] if name == "none" else [name])
+    for node in held.values():
+        signature = inspect.signature(get_object(node.pop("_target_"))).parameters
+        assert node == {key: one.default for key, one in signature.items()}
+
+
+def test_callbacks_are_chosen_together(config_of):
+    together = config_of(f"callbacks=[{','.join(CALLBACKS)}]").callbacks
+    assert set(together) == set(CALLBACKS) - {"none"}
+    assert config_of().callbacks == {}
 
 
 def test_what_is_ours_does_differ(config_of):
@@ -194,7 +212,7 @@ def test_metrics_are_chosen_together(config_of):
 @pytest.mark.parametrize(
     ("override", "rule"),
     [
-        ("+metrics.mine=3", r"metrics.mine needs a choice with a _target_, got 3"),
+        ("+metrics.mine=3", r"each of metrics has a name of its own .* got mine: 3"),
         ("+metrics.mine.top=3", r"metrics.mine needs a choice with a _target_, got \{'top'"),
         ("+metrics.degrees.top=3", r"there is no key 'metrics.degrees.top'"),
     ],

@@ -42,6 +42,9 @@ FEATURES = {
         "plastic.interop.save_onnx(network, 'net.onnx')",
     ],
     "neat": ["plastic.interop.from_neat(None, None)"],
+    "tensorboard": ["plastic.callbacks.TensorBoard()"],
+    "mlflow": ["plastic.callbacks.MLflow()"],
+    "wandb": ["plastic.callbacks.WandB()"],
     "docs": ["make_docs()"],
 }
 """What needs an extra, as a user would call it; it runs where none is installed.
