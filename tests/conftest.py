@@ -16,12 +16,16 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from pages import chromium
+from runs import OFTEN, SMALL
 
 from experiments import compare as compare_program
 from experiments import masks as masks_program
 from experiments import regret as regret_program
 from experiments import run as run_program
 from experiments.config import config_folder
+from plastic import load_results
+from plastic.analysis.report import write_report
 from plastic.engine import fast
 
 ROOT = Path(__file__).parent.parent
@@ -144,4 +148,22 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["study=demo", "policy=static,thompson", "seed=0,1", "steps=60"]
     arguments += ["evaluate_every=20", "metrics=structure"]
     assert _command("run", "-m", *arguments, cwd=folder).code == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium to open pages in; tests that ask for it are left out where there is none."""
+    yield from chromium()
+
+
+@pytest.fixture(scope="session")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small sweep with its page: two policies that rewire, two seeds each."""
+    folder = tmp_path_factory.mktemp("reported")
+    for policy in ("set", "thompson"):
+        for seed in (0, 1):
+            choice = [f"policy={policy}", f"seed={seed}", f"results_dir={folder}"]
+            run_program.run(_compose(*SMALL, *OFTEN, *choice))
+    write_report(load_results(folder))
     return folder

@@ -7,6 +7,7 @@ what moves in it is the wiring alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from plastic.analysis.results import Results
-from plastic.errors import InvalidParameter
+from plastic.errors import InvalidNetwork, InvalidParameter, ResultsError
 
 Ints = NDArray[np.int64]
+
+NETWORK = "network.safetensors"
+"""As `plastic.interop.safetensors.NETWORK`, which is not imported for pictures alone."""
 
 OUTPUTS = -1
 """The group of outputs, which the table of edits does not name; that of inputs is 0."""
@@ -39,6 +43,8 @@ class Film:
         Place in [0, 1]: `x` by depth, `y` by group and id.
     connection, source, target, born, died : int arrays, shape (n_connections,)
         Id; the positions of its ends among the neurons; its life, as that of neurons.
+    weight, bias : float arrays, shapes (n_connections,) and (n_neurons,), optional
+        As the run ended, NaN of those that are gone by then; None if they were not kept.
     """
 
     steps: Ints
@@ -53,6 +59,8 @@ class Film:
     target: Ints
     born: Ints
     died: Ints
+    weight: NDArray[np.float64] | None = None
+    bias: NDArray[np.float64] | None = None
 
     def alive(self, frame: int) -> NDArray[np.bool_]:
         """Which connections are there in a frame, shape (n_connections,)."""
@@ -204,6 +212,41 @@ def _places(depth: Ints, group: Ints) -> tuple[NDArray[np.float64], NDArray[np.f
         members = members[np.argsort(group[members], kind="stable")]
         y[members] = (np.arange(len(members)) + 0.5) / len(members)
     return x, y
+
+
+def learned(film: Film, folder: Path) -> Film:
+    """The film with the weights and biases of the network that its run kept, if it kept one.
+
+    Parameters
+    ----------
+    film : Film
+    folder : Path
+        The run's.
+    """
+    from plastic.interop import load_parameters  # reads no table, and is not needed by plots
+
+    try:
+        found = load_parameters(folder / NETWORK)
+    except (ResultsError, InvalidNetwork):  # not kept, or damaged: the wiring is there anyway
+        return film
+    last = film.died == len(film.steps), film.neuron_died == len(film.steps)
+    ids = (film.connection, film.neuron), (found.connection, found.neuron)
+    values = (found.weight, found.bias)
+    weight, bias = (_held(*them) for them in zip(*ids, values, last, strict=True))
+    return replace(film, weight=weight, bias=bias)
+
+
+def _held(
+    ids: Ints, held: Ints, values: NDArray[np.floating[Any]], last: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Values by id where they are held and the film's last frame has them; else NaN."""
+    order = np.argsort(held)
+    place = np.searchsorted(held, ids, sorter=order)
+    place = order[np.minimum(place, len(held) - 1)] if len(held) else np.zeros_like(ids)
+    there = last & (held[place] == ids) if len(held) else np.zeros(len(ids), bool)
+    found = np.full(len(ids), np.nan)
+    found[there] = values[place[there]]
+    return found
 
 
 def film_of_topology(topology: Any) -> Film:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from plastic.engine import Network
 from plastic.errors import InvalidNetwork, ResultsError
 from plastic.files import write_whole
 from plastic.topology import decode, encode
+
+if TYPE_CHECKING:
+    from plastic.engine import Network
 
 FORMAT_VERSION = 1
 KEY = "plastic"
@@ -74,6 +76,7 @@ def save_network(network: Network, path: str | Path) -> Path:
     Examples
     --------
     >>> import tempfile
+    >>> from plastic import Network
     >>> from plastic.topology.wiring import minimal
     >>> rng = np.random.default_rng(0)
     >>> network = Network(minimal(2, 1, 1.0, rng)).initialize(rng)
@@ -119,6 +122,8 @@ def load_network(path: str | Path, **options: Any) -> Network:
     InvalidNetwork
         If it is no network of plastic's, or of a later version, or damaged.
     """
+    from plastic.engine import Network  # what only reads parameters does not wait for it
+
     arrays, told = _read(Path(path))
     kept = {name: told[name] for name in ("dtype", "loss", "biases")}
     return Network(decode(arrays, told["topology"]), **kept | options)
@@ -135,6 +140,7 @@ def load_parameters(path: str | Path) -> Parameters:
     Examples
     --------
     >>> import tempfile
+    >>> from plastic import Network
     >>> from plastic.topology.wiring import minimal
     >>> rng = np.random.default_rng(0)
     >>> network = Network(minimal(2, 1, 1.0, rng)).initialize(rng)

@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from plastic.analysis.film import Film, film_of, run_of
+from plastic.analysis.film import Film, film_of, learned, run_of
 from plastic.analysis.results import Results
 from plastic.analysis.scores import named_runs
 from plastic.errors import InvalidParameter
@@ -38,7 +39,10 @@ def pack(array: NDArray[Any]) -> dict[str, str]:
 
 
 def packed(film: Film, most: int = MOST_LIVES) -> tuple[dict[str, Any], int]:
-    """The arrays of a film, and how many lives of connections they hold."""
+    """The arrays of a film, and how many lives of connections they hold.
+
+    Weights are those of the connections that stay to the end, in their order.
+    """
     lives = len(film.connection)
     kept = np.linspace(0, lives - 1, most).astype(np.int64) if lives > most else slice(None)
     arrays: dict[str, Any] = {
@@ -47,6 +51,11 @@ def packed(film: Film, most: int = MOST_LIVES) -> tuple[dict[str, Any], int]:
     }
     for name in ("connection", "source", "target", "born", "died"):
         arrays[name] = pack(getattr(film, name)[kept])
+    if film.weight is not None:
+        stay = film.died[kept] == len(film.steps)
+        arrays["weight"] = pack(film.weight[kept][stay])
+    if film.bias is not None:
+        arrays["bias"] = pack(film.bias)
     return arrays, min(lives, most)
 
 
@@ -54,16 +63,38 @@ def movies(results: Results, by: str, chosen: list[str]) -> list[dict[str, Any]]
     """Films of these runs, as far as their tables of edits make one."""
     named, found = named_runs(results, by)[0].set_index("run_id"), []
     for run_id in chosen:
+        own = run_of(results, run_id)
         try:
-            film = film_of(run_of(results, run_id).edits)
+            film = learned(film_of(own.edits), results.folders[run_id])
         except InvalidParameter:  # it failed before it was wired, or its table is corrupt
             continue
         arrays, lives = packed(film)
-        name = f"{named.loc[run_id, by]}, seed {named.loc[run_id, 'seed']} ({run_id})"
+        row, name = named.loc[run_id], run_name(named, by, run_id)
         if lives < len(film.connection):
             name += f", {lives:,} of {len(film.connection):,} connections"
-        found.append({"name": name, "arrays": arrays})
+        tested = own.convergence[own.convergence["split"] == "test"].sort_values("step")
+        arrays |= {
+            "scored": pack(tested["step"].to_numpy()),
+            "score": pack(tested["score"].to_numpy()),
+        }
+        last = max(int(row["steps_done"]), int(film.steps[-1]))
+        found.append(
+            {"name": name, "last": last, "metric": row["metric"] or "score", "arrays": arrays}
+        )
     return found
+
+
+def run_name(named: pd.DataFrame, by: str, run_id: str) -> str:
+    """A run as a reader tells it from others: what was compared, the seed, and the run_id.
+
+    Parameters
+    ----------
+    named : DataFrame
+        As `plastic.analysis.scores.named_runs` has it, by run_id.
+    by : str
+    run_id : str
+    """
+    return f"{named.loc[run_id, by]}, seed {named.loc[run_id, 'seed']} ({run_id})"
 
 
 def to_script(value: Any) -> str:

@@ -15,16 +15,22 @@ from plastic.analysis.results import Results
 from plastic.analysis.scores import named_runs
 from plastic.errors import ResultsError, require_extra
 
+SCRIPTS = ("lines.js", "stage.js", "player.js")
+"""What the page runs, one after another."""
+
 _STAGE = """<div class="stage"><label>Run <select></select></label>
 <div class="controls"><button type="button" data-zoom="1.25" aria-label="Zoom in">+</button>
 <button type="button" data-zoom="0.8" aria-label="Zoom out">-</button>
 <button type="button" data-zoom="0" aria-label="Whole network">whole</button></div>
-<canvas tabindex="0" role="img" aria-label="The network at the step chosen. Arrow keys move it,
-plus and minus zoom, 0 shows all, n and p go from neuron to neuron, space plays."></canvas>
-<p class="tip" aria-live="polite"></p></div>"""
+<p class="legend"></p>
+<canvas tabindex="0" role="application" aria-roledescription="picture of a network"
+aria-label="Network" aria-describedby="keys"></canvas>
+<p class="count"></p><p class="tip" aria-live="polite"></p></div>"""
 
 _PLAYER = """<div id="player"><div class="controls">
 <button type="button" data-part="play">Play</button>
+<button type="button" data-part="back" aria-label="One change back">&#8249; change</button>
+<button type="button" data-part="on" aria-label="One change on">change &#8250;</button>
 <input type="range" data-part="slider" min="0" max="1000" value="0" aria-label="Step">
 <output data-part="clock"></output>
 <label>Speed <select data-part="speed"><option value="0.25">1/4</option>
@@ -34,9 +40,12 @@ _PLAYER = """<div id="player"><div class="controls">
 <label><input type="checkbox" data-part="both"> Two runs side by side</label></div>
 <p class="note"><span class="key" style="color:var(--c2)"></span>just born
 <span class="key" style="color:var(--c1);border-top-style:dashed"></span>about to be pruned.
-Squares are inputs and outputs, left to right is depth. Point at a neuron or a connection, or
-press n on the picture; drag to move it. Weights are not in the tables, so none is shown.</p>
-<div class="stages" data-part="stages">{stages}</div></div>
+Left to right is depth; squares are inputs and outputs.</p>
+<div class="stages" data-part="stages">{stages}</div>
+<p class="note" id="keys">Point at a neuron or a connection, or touch it; drag to move, pinch or
+Ctrl and the wheel to zoom.  Keys on a picture: arrows move it, + and - zoom, 0 shows all, n and
+p go from neuron to neuron, c through the connections of one, comma and full stop from change to
+change, space plays.</p></div>
 <script type="application/json" id="films">{films}</script>"""
 
 
@@ -140,7 +149,8 @@ def _counts(results: Results) -> str:
 def _document(title: str, counts: str, links: str, body: str) -> str:
     here = files("plastic.analysis.report")
     style = here.joinpath("report.css").read_text(encoding="utf-8")
-    script = here.joinpath("report.js").read_text(encoding="utf-8")
+    parts = [here.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS]
+    script = f'"use strict";(() => {{{"".join(parts)}}})();'  # no name of its own for others
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     # the page may ask nobody for anything, and run no script but its own
     rules = (
