@@ -18,6 +18,7 @@ from sklearn.datasets import load_diabetes
 
 from plastic import load_results
 from plastic.datasets import table
+from plastic.interop import load_network
 
 RUN = """
 -m experiments.run -m study=mine
@@ -59,13 +60,11 @@ def do(command: str) -> None:
     print(flush=True)
 
 
-def columns_used(edits: pd.DataFrame, names: tuple[str, ...]) -> list[str]:
-    """Columns from which a way leads to the output, once all edits of a run are made."""
-    # the last row of a connection says whether it lives
-    rows = edits[edits["accepted"]].drop_duplicates("id", keep="last")
-    graph = nx.from_pandas_edgelist(rows[rows["kind"] == "connect"], create_using=nx.DiGraph)
+def columns_used(run: Path, names: tuple[str, ...]) -> list[str]:
+    """Columns from which a way leads to the output of a run's network as it ended."""
+    graph = load_network(run / "network.safetensors").topology.graph
     output = len(names)  # inputs have the ids 0, 1, ..., the output comes next
-    told = nx.ancestors(graph, output) if output in graph else set()
+    told = nx.ancestors(graph, output)
     return [name for number, name in enumerate(names) if number in told]
 
 
@@ -83,15 +82,13 @@ with TemporaryDirectory() as folder:
         drop=["patient"],
         missing="fill",
     )
+    names = dataset.columns
     results = load_results(Path(folder) / "results" / "mine")
-    runs, edits = results.runs.set_index("run_id"), results.edits
+    runs = results.runs.set_index("run_id")
+    used = {"static": [], "rigl": []}
+    for run in results.run_folders:
+        used[runs.loc[run.name, "policy"]].append(columns_used(run, names))
 
-names = dataset.columns
-edits = edits[edits["kind"].isin(["connect", "disconnect"])]
-used = {
-    policy: [columns_used(edits[edits["run_id"] == run], names) for run in held.index]
-    for policy, held in runs.groupby("policy", observed=True)
-}
 n_connections = int(runs["n_connections"].max())
 print(f"Columns that reach the output of each network, of {n_connections} connections")
 print(f"{'':20}{'static':>8}{'rigl':>8}")
