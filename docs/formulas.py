@@ -30,16 +30,22 @@ TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
 
 GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ϵ", "varepsilon": "ε",
-    "zeta": "ζ", "eta": "η", "theta": "θ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
-    "pi": "π", "sigma": "σ", "tau": "τ", "varphi": "φ",
+    "zeta": "ζ", "eta": "η", "theta": "θ", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν",
+    "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "ϕ", "varphi": "φ",
+    "chi": "χ", "psi": "ψ", "omega": "ω", "Gamma": "Γ", "Delta": "Δ", "Theta": "Θ",
+    "Lambda": "Λ", "Sigma": "Σ", "Phi": "Φ", "Psi": "Ψ", "Omega": "Ω", "ell": "ℓ",
 }  # fmt: skip
 OPERATORS = {
-    "in": "∈", "le": "≤", "ge": "≥", "leftarrow": "←", "mid": "∣", "pm": "±", "propto": "∝",
-    "partial": "∂", "sim": "∼", "top": "⊤", "cdot": "·", "{": "{", "}": "}",
+    "in": "∈", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "leftarrow": "←", "to": "→",
+    "mid": "∣", "pm": "±", "times": "×", "cdot": "·", "propto": "∝", "partial": "∂",
+    "nabla": "∇", "sim": "∼", "top": "⊤", "infty": "∞", "ldots": "…", "dots": "…",
+    "cup": "∪", "cap": "∩", "subset": "⊂", "setminus": "∖", "{": "{", "}": "}", "|": "‖",
 }  # fmt: skip
-FUNCTIONS = {"cos", "sin", "exp", "ln", "log", "max", "min"}
+FUNCTIONS = {"cos", "sin", "tanh", "exp", "ln", "log", "max", "min"}
+LARGE = {"sum": "∑", "prod": "∏"}
 SPACES = {"quad": 1.0, "qquad": 2.0, ",": 0.17, "!": -0.17, " ": 0.25}
-ACCENTS = {"bar": "¯", "overline": "‾", "tilde": "~"}
+ACCENTS = {"bar": "¯", "overline": "‾", "tilde": "~", "hat": "^"}
+SIZES = {"big": "1.2em", "Big": "1.8em", "bigg": "2.4em"}
 FENCES = "()[]|{}"
 WORD = re.compile(r"([A-Za-z]{3,})\}")
 """A script of three letters and more is a word, set upright; of fewer, as many indices."""
@@ -89,7 +95,7 @@ class Reader:
             if self.peek() == end:
                 self.next()
                 return parts
-            large = self.peek() in (r"\sum", r"\prod")
+            large = self.peek().removeprefix("\\") in LARGE
             parts.append(self.with_scripts(self.atom(), large=large))
         if end is not None:
             raise self.fail(f"there is no {end}")
@@ -160,8 +166,8 @@ class Reader:
         if name in FUNCTIONS:
             apart = "" if self.peek() in ("(", "^", "_", r"\left", r"\!", r"\{") else " "
             return f"<mi>{name}</mi>" + ('<mspace width="0.17em"/>' if apart else "")
-        if name == "sum":
-            return "<mo>∑</mo>"
+        if name in LARGE:
+            return f"<mo>{LARGE[name]}</mo>"
         if name in ("frac", "tfrac"):
             halves = self.argument() + self.argument()
             return f"<mfrac>{halves}</mfrac>"
@@ -184,8 +190,9 @@ class Reader:
             return (
                 f"<mrow>{fence(opening, grows=True)}{inside}{fence(closing, grows=True)}</mrow>"
             )
-        if name == "Big":
-            return fence(self.next(), size="1.8em")
+        size = SIZES.get(name.removesuffix("l").removesuffix("r"))
+        if size is not None:
+            return fence(self.next().removeprefix("\\"), size=size)
         raise self.fail(f"there is no translation of \\{name}")
 
 
@@ -219,4 +226,7 @@ class Formulas(Extension):
     def on_object(self, *, obj: Any, **_: Any) -> None:
         """Called by Griffe."""
         if obj.docstring is not None:
-            obj.docstring.value = translate(obj.docstring.value)
+            try:
+                obj.docstring.value = translate(obj.docstring.value)
+            except ValueError as error:
+                raise ValueError(f"docs/formulas.py: {error}, of {obj.path}") from None

@@ -184,7 +184,8 @@ def test_a_browser_finds_a_page_and_asks_nobody_else(address):
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}/index.html")
-        page.fill("input[name=query]", "from_torch")
+        # by keys, which the page listens to: filled in at once, a query may be missed
+        page.locator("input[name=query]").press_sequentially("from_torch")
         page.wait_for_selector(".md-search-result__link[href*='interop.torch']", timeout=60_000)
         browser.close()
     assert asked
