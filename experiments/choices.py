@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -103,7 +104,7 @@ def build_all(config: DictConfig, group: str) -> dict[str, Any]:
 
 
 def _make(where: str, group: str, node: Any, given: Mapping[str, Any]) -> Any:
-    parameters = {key: value for key, value in node.items() if key != "name"}
+    parameters = unnamed(node)
     if "_target_" not in parameters:
         raise InvalidParameter(f"{where} needs a choice with a _target_, got {parameters}")
     try:
@@ -116,6 +117,9 @@ def _make(where: str, group: str, node: Any, given: Mapping[str, Any]) -> Any:
             raise InvalidParameter(f"{where}: {_not_found(cause)}") from cause
         raise InvalidParameter(f"{where}: {' '.join(str(cause or error).split())}") from cause
     check_parameters(where, call.func, call.keywords, given)
+    for key, value in call.keywords.items():
+        if isinstance(value, partial):  # a choice inside of it, as the base of a drift
+            check_parameters(f"{where}.{key}", value.func, value.keywords, given)
     check_abstract(where, call.func)
     made = call(**given)
     check_face(where, group, parameters["_target_"], made)
@@ -136,6 +140,17 @@ def _not_found(error: ImportError) -> str:
     elif not isinstance(inner, ImportError | AttributeError):
         said = f"{type(inner).__name__}: {said}"
     return f"{target} cannot be imported: {said}"
+
+
+def unnamed(node: DictConfig) -> dict[str, Any]:
+    """The parameters of a choice; names, its own and those of choices in it, are for tables."""
+    return {
+        str(key): unnamed(value)
+        if isinstance(value, DictConfig) and "_target_" in value
+        else value
+        for key, value in node.items()
+        if key != "name"
+    }
 
 
 def check_parameters(

@@ -302,6 +302,10 @@ class Summary:
             values["n_edits"] += len(columns["id"])
         if rows.table != "convergence":
             return
+        if step := columns["step"]:
+            done, score = values["steps_done"], columns["running_score"][0]
+            before = done * values["online_score"] if done else 0.0
+            values["online_score"] = (before + (step - done) * score) / step
         for split, loss, score in zip(
             columns["split"], columns["loss"], columns["score"], strict=True
         ):

@@ -124,6 +124,10 @@ CONVERGENCE = (
            "matching of hidden neurons; where the truth is known.", NAN),
     Column("running_loss", "float64", "loss", "Mean over the training steps since the previous "
            "evaluation; on rows of the split `train`.", NAN),
+    Column("running_score", "float64", "", "Mean accuracy of the same mini-batches, each "
+           "before the step on it; NaN for regression.", NAN),
+    Column("task", "int64", "", "Number of the task that was learned last, from 0, where the "
+           "dataset drifts; -1 elsewhere.", -1),
     Column("seconds", "float64", "s", "Wall time spent on training so far."),
 )  # fmt: skip
 
@@ -202,6 +206,8 @@ RUN_FINDINGS = (
     Column("final_reward_score", "float64", "", "Score at the end, reward split.", NAN),
     Column("final_test_score", "float64", "", "Score at the end, test split.", NAN),
     Column("best_test_score", "float64", "", "Highest test score of any evaluation.", NAN),
+    Column("online_score", "float64", "", "Mean accuracy of all mini-batches, each before the "
+           "step on it; NaN for regression.", NAN),
     Column("final_train_loss", "float64", "loss", "Loss at the end, training split.", NAN),
     Column("final_reward_loss", "float64", "loss", "Loss at the end, reward split.", NAN),
     Column("final_test_loss", "float64", "loss", "Loss at the end, test split.", NAN),

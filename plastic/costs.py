@@ -25,6 +25,25 @@ class Bill:
     flops: int = 0
 
 
+@dataclass
+class Ledger:
+    """What a run has spent so far.
+
+    Parameters
+    ----------
+    flops : int
+        Of training, passes for policies and candidate gradients included.
+    candidate_gradients : int
+        Gradients of connections that are not there.
+    seconds : float
+        Of training; evaluation is not counted.
+    """
+
+    flops: int = 0
+    candidate_gradients: int = 0
+    seconds: float = 0.0
+
+
 def forward_flops(structure: Structure, n_samples: int) -> int:
     """Operations of a forward pass: a multiplication and an addition each."""
     return 2 * n_samples * structure.n_connections

@@ -1,14 +1,18 @@
-"""How well a network does, and what it has become: the heart of the table of convergence."""
+"""How well a network does, and what it has become: what training puts into its tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plastic.datasets import Dataset, recovered
 from plastic.engine import Network
 from plastic.topology import Kind
+
+Array = NDArray[Any]
 
 EVALUATED = 2000
 """The training split is evaluated on at most so many samples, always the same ones."""
@@ -40,6 +44,29 @@ def evaluation(network: Network, dataset: Dataset) -> dict[str, Any]:
         "density": topology.density,
         **_truth(network, dataset),
     }
+
+
+def evaluation_steps(dataset: Dataset, every: int, n_steps: int) -> NDArray[np.int64]:
+    """The steps after which a training is evaluated: some, the last of each task, the end.
+
+    So no mean over the steps since the last evaluation spans two tasks.
+    """
+    regular = np.arange(every, n_steps, every)
+    return np.unique(np.concatenate([regular, dataset.changes(n_steps), [n_steps]]))
+
+
+def running(values: NDArray[np.floating]) -> list[float]:
+    """A column of the table of convergence that only the training split has: a mean."""
+    return [float(values.mean()) if len(values) else np.nan, np.nan, np.nan]
+
+
+def rewarded_arms(arms: Mapping[str, Any], pulled: str, reward: float) -> dict[str, Array]:
+    """Rows for the table of arms, with the reward of a trial beside the arm that was pulled."""
+    rows = dict(arms)
+    if pulled and not np.isnan(reward):
+        earned = np.asarray(rows["arm"]) == pulled
+        rows["reward"] = np.where(earned, reward, rows.get("reward", np.nan))
+    return rows
 
 
 def _truth(network: Network, dataset: Dataset) -> dict[str, float]:

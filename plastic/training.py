@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.datasets import Dataset
+from plastic.costs import Ledger
+from plastic.datasets import Dataset, Tasks
 from plastic.engine import Network, Optimizer, Schedule
 from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
-from plastic.evaluation import evaluation
+from plastic.evaluation import evaluation, evaluation_steps, rewarded_arms, running
 from plastic.metrics import Readings
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
 from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
@@ -62,25 +63,6 @@ class Rows(NamedTuple):
     columns: dict[str, Any]
 
 
-@dataclass
-class Ledger:
-    """What a run has spent so far.
-
-    Parameters
-    ----------
-    flops : int
-        Of training, passes for policies and candidate gradients included.
-    candidate_gradients : int
-        Gradients of connections that are not there.
-    seconds : float
-        Of training; evaluation is not counted.
-    """
-
-    flops: int = 0
-    candidate_gradients: int = 0
-    seconds: float = 0.0
-
-
 @dataclass(frozen=True)
 class Pending:
     """A proposal that has not been reported on yet."""
@@ -99,6 +81,7 @@ class Lived:
     branch: Branch
     rows: list[Rows]
     losses: Array
+    scores: Array
     end: Snapshot
     remembered: dict[str, Array]
     error: Diverged | None
@@ -110,8 +93,13 @@ class Training:
 
     Attributes
     ----------
-    losses : float array, shape (n_steps,)
-        Of each mini-batch so far; NaN elsewhere, and where a checkpoint needs them no more.
+    losses, scores : float arrays, shape (n_steps,)
+        Of each mini-batch so far, before the step on it; NaN elsewhere, and where a checkpoint
+        needs them no more.  There are no scores of a regression.
+    begun : int
+        The step at which it began.
+    due : int array
+        Steps that end with an evaluation: every so many, the last of each task, and the end.
     asked : int
         The step at which the policy was asked last.
     """
@@ -130,10 +118,17 @@ class Training:
     ledger: Ledger = field(default_factory=Ledger)
     pending: Pending | None = None
     losses: Array = field(init=False)
+    scores: Array = field(init=False)
     asked: int = field(init=False)
+    begun: int = field(init=False)
+    due: NDArray[np.int64] = field(init=False)
+    _tasks: Tasks = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.losses, self.asked = np.full(self.n_steps, np.nan), self.step
+        self.losses, self.scores = (np.full(self.n_steps, np.nan) for _ in range(2))
+        self.begun = self.asked = self.step
+        self._tasks = Tasks(self.dataset)
+        self.due = evaluation_steps(self.dataset, self.evaluate_every, self.n_steps)
 
     @property
     def step(self) -> int:
@@ -142,8 +137,7 @@ class Training:
 
     def advance(self, until: int) -> Iterator[Rows]:
         """Train up to a step, and evaluate wherever it is due on the way."""
-        due = range(self.evaluate_every, self.n_steps, self.evaluate_every)
-        for step in [step for step in (*due, self.n_steps) if self.step < step <= until]:
+        for step in self.due[(self.due > self.step) & (self.due <= until)].tolist():
             self.learn_until(step)
             yield self.evaluate()
             yield from self.read_metrics()
@@ -159,13 +153,24 @@ class Training:
             if checkpoints:
                 checkpoints.offer(self)
 
+    @property
+    def known(self) -> Dataset:
+        """The dataset as it was learned from last: what is evaluated, and seen by a policy."""
+        return self._tasks.at(max(self.step - 1, 0))
+
     def learn_until(self, step: int) -> None:
-        """Train up to this step, in one stretch."""
-        if step == self.step:
-            return
-        network, train, at = self.network, self.dataset.train, self.step
+        """Train up to this step, in one stretch for each task."""
+        for stop in (*self.dataset.changes(step).tolist(), step):
+            if stop > self.step:
+                self.learn_stretch(stop)
+
+    def learn_stretch(self, step: int) -> None:
+        """Train up to this step, within one task."""
+        network, at = self.network, self.step
+        train, counts = self._tasks.at(at).train, self.dataset.task == "classification"
         with self.clock():
             rows = self.batches.take(step - at)
+            hits = np.zeros(len(rows), np.int64) if counts else None
             self.losses[at:step] = network.learn(
                 train.X,
                 train.y,
@@ -173,7 +178,10 @@ class Training:
                 self.optimizer,
                 rates=self.rates(np.arange(at, step)),
                 statistics=self.policy.statistics,
+                hits=hits,
             )
+            if hits is not None:
+                self.scores[at:step] = hits / self.batches.size
             self.ledger.flops += learning_flops(network, self.batches.size, len(rows))
 
     def rates(self, steps: NDArray[np.integer]) -> Array:
@@ -212,12 +220,14 @@ class Training:
         if len(rows["id"]):
             yield Rows("edits", rows | {"accepted": not refusal, "refusal": refusal})
         if proposal.arms:
-            yield Rows("arms", {"step": step, **rewarded_arms(proposal, reward)})
+            yield Rows(
+                "arms", {"step": step, **rewarded_arms(proposal.arms, proposal.pulled, reward)}
+            )
         yield from passed
 
     def ask(self) -> Proposal:
         """The policy's next proposal; what it looked at goes on the ledger."""
-        batch, train = self.batches.peek(), self.dataset.train
+        batch, train = self.batches.peek(), self.known.train
         openness = self.plasticity.openness(self.moment())
         view = NetworkView(
             self.network,
@@ -247,7 +257,7 @@ class Training:
 
     def look(self) -> float:
         """Loss on the reward split; what the pass costs goes on the ledger."""
-        reward = self.dataset.reward
+        reward = self.known.reward
         self.ledger.flops += 2 * len(reward) * self.network.topology.n_connections
         return self.network.evaluate(reward.X, reward.y)[0]
 
@@ -284,7 +294,7 @@ class Training:
         kept = edited if reward > 0 else plain
         self.network.restore(kept.end)
         self.readings.restore(kept.remembered)
-        self.losses = kept.losses
+        self.losses, self.scores = kept.losses, kept.scores
         return Trial(edited.branch, plain.branch, kept is edited), reward, kept.rows
 
     def live(self, ahead: NDArray[np.int64], until: int) -> Lived:
@@ -301,7 +311,8 @@ class Training:
             loss = loss if np.isfinite(loss) else np.inf
             branch = Branch(loss, topology.n_neurons, topology.n_connections, flops)
             end, remembered = self.network.snapshot(), self.readings.state()
-            return Lived(branch, rows, self.losses.copy(), end, remembered, error)
+            losses, scores = self.losses.copy(), self.scores.copy()
+            return Lived(branch, rows, losses, scores, end, remembered, error)
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -312,24 +323,29 @@ class Training:
 
     def evaluate(self) -> Rows:
         """A row of the table of convergence for each split."""
-        step, ledger = self.step, self.ledger
-        last = max(step - 1, 0) // self.evaluate_every * self.evaluate_every
-        running = self.losses[last:step].mean() if step else np.nan
+        step, ledger, since = self.step, self.ledger, slice(self.last_evaluated(), self.step)
         columns = {
             "step": step,
             "epoch": step * self.batches.size / len(self.dataset.train),
             "train_flops": ledger.flops,
             "candidate_gradients": ledger.candidate_gradients,
             "learning_rate": self.rates(np.array([max(step - 1, 0)]))[0],
-            "running_loss": [running, np.nan, np.nan],
+            "running_loss": running(self.losses[since]),
+            "running_score": running(self.scores[since]),
+            "task": self.dataset.task_at(max(step - 1, 0)) if self.dataset.drift else -1,
             "seconds": ledger.seconds,
         }
-        return Rows("convergence", columns | evaluation(self.network, self.dataset))
+        return Rows("convergence", columns | evaluation(self.network, self.known))
+
+    def last_evaluated(self) -> int:
+        """The step of the evaluation before one at this step, or else where training began."""
+        before = self.due[: np.searchsorted(self.due, self.step)]
+        return max(self.begun, int(before[-1]) if len(before) else 0)
 
     def read_metrics(self) -> Iterator[Rows]:
         """What metrics say of the network, where the run was asked for some."""
         if self.readings.metrics:
-            yield Rows("metrics", self.readings.take(self.network, self.dataset, self.n_steps))
+            yield Rows("metrics", self.readings.take(self.network, self.known, self.n_steps))
 
     def selection(self) -> Iterator[Rows]:
         """What is believed of the neurons that are computed, where they are selected."""
@@ -432,12 +448,3 @@ def _rows_of(
         yield from training.reach(step, checkpoints)  # evaluates first: what was learned
         yield from training.edit(journal, following)
     yield from training.reach(n_steps, checkpoints)
-
-
-def rewarded_arms(proposal: Proposal, reward: float) -> dict[str, Array]:
-    """Rows for the table of arms, with the reward of a trial beside the arm that was pulled."""
-    arms = dict(proposal.arms)
-    if proposal.pulled and not np.isnan(reward):
-        pulled = np.asarray(arms["arm"]) == proposal.pulled
-        arms["reward"] = np.where(pulled, reward, arms.get("reward", np.nan))
-    return arms

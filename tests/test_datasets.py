@@ -27,6 +27,7 @@ OFFLINE = {
     "xor": (4, 4, 4, 2, 2),
 }
 PRIVATE = ("fashion_mnist", "table")  # these need files
+DRIFTING = ("permuted_inputs", "permuted_labels", "rotated_inputs")  # these need a base
 
 
 def assert_same(first, second):
@@ -108,7 +109,8 @@ def test_an_unknown_scale_is_refused(name):
 
 def test_every_loader_has_a_config_with_its_defaults():
     named = {path.stem for path in CONF.glob("*.yaml")}
-    assert named == {*OFFLINE, *PRIVATE, "noisy_teacher"}  # another use of sparse_teacher
+    another_use = "noisy_teacher"  # of sparse_teacher
+    assert named == {*OFFLINE, *PRIVATE, *DRIFTING, another_use}
     for name in (*OFFLINE, *PRIVATE):
         config = OmegaConf.load(CONF / f"{name}.yaml")
         parameters = list(inspect.signature(getattr(datasets, name)).parameters.values())
@@ -122,7 +124,7 @@ def test_every_loader_has_a_config_with_its_defaults():
 
 
 def test_a_loader_is_found_under_its_own_name():
-    for name in (*OFFLINE, *PRIVATE):
+    for name in (*OFFLINE, *PRIVATE, *DRIFTING):
         loader = getattr(datasets, name)
         assert inspect.isfunction(loader)
         assert sys.modules[f"plastic.datasets.{name}"].__dict__[name] is loader

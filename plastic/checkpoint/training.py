@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.checkpoint.proposals import decode_pending, encode_pending
+from plastic.costs import Ledger
 from plastic.engine import SGD, Adam
 from plastic.errors import InvalidCheckpoint
 from plastic.selection import Selected
 from plastic.streams import check_stream, stream_state
 from plastic.topology import Topology, decode, encode
-from plastic.training import Ledger, Training
+from plastic.training import Training
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -37,6 +38,7 @@ def capture_training(training: Training) -> tuple[dict[str, NDArray[Any]], dict[
         arrays |= {f"selection.{name}": values for name, values in state.items()}
     arrays |= {
         "losses": training.losses[first : training.step],
+        "scores": training.scores[first : training.step],
         "batches": training.batches.ready,
     }
     return arrays | of_pending, {
@@ -47,6 +49,7 @@ def capture_training(training: Training) -> tuple[dict[str, NDArray[Any]], dict[
         },
         "ledger": vars(training.ledger),
         "asked": training.asked,
+        "begun": training.begun,
         "first_loss": first,
         "pending": pending,
     }
@@ -54,8 +57,7 @@ def capture_training(training: Training) -> tuple[dict[str, NDArray[Any]], dict[
 
 def first_loss(training: Training) -> int:
     """The first step whose loss is asked for once more: by an evaluation or by plasticity."""
-    last = max(training.step - 1, 0) // training.evaluate_every * training.evaluate_every
-    return min(training.asked, last)
+    return min(training.asked, training.last_evaluated())
 
 
 def restore_training(training: Training, arrays: Arrays, told: Mapping[str, Any]) -> None:
@@ -78,9 +80,12 @@ def restore_training(training: Training, arrays: Arrays, told: Mapping[str, Any]
         pending = decode_pending(arrays, told["pending"])
         ledger = Ledger(*(kind(told["ledger"][name]) for name, kind in LEDGER.items()))
         losses = _losses(training, arrays["losses"], told, topology.step)
-        asked = told["asked"]
+        scores = _losses(training, arrays["scores"], told, topology.step)
+        asked, begun = told["asked"], told["begun"]
         if type(asked) is not int or not 0 <= asked <= topology.step:
             raise InvalidCheckpoint(f"the policy cannot have been asked last at {asked!r}")
+        if type(begun) is not int or not 0 <= begun <= topology.step:
+            raise InvalidCheckpoint(f"training cannot have begun at {begun!r}")
         _restore_parts(training, arrays, topology)
     except InvalidCheckpoint:
         raise
@@ -91,7 +96,8 @@ def restore_training(training: Training, arrays: Arrays, told: Mapping[str, Any]
         getattr(training.streams, name).bit_generator.state = state
     training.batches.ready = ready
     training.pending, training.ledger = pending, ledger
-    training.losses, training.asked = losses, asked
+    training.losses, training.scores = losses, scores
+    training.asked, training.begun = asked, begun
 
 
 LEDGER: dict[str, type] = {"flops": int, "candidate_gradients": int, "seconds": float}
@@ -108,6 +114,7 @@ def _described(training: Training) -> dict[str, Any]:
         "n_steps": training.n_steps,
         "evaluate_every": training.evaluate_every,
         "batch_size": training.batches.size,
+        "task_steps": training.dataset.drift.every if training.dataset.drift else None,
         "optimizer": repr(training.optimizer),
         "policy": type(training.policy).__name__,
         "plasticity": type(training.plasticity).__name__,

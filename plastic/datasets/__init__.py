@@ -17,9 +17,13 @@ from plastic.datasets.base import Dataset, Split, Truth
 from plastic.datasets.breast_cancer import breast_cancer
 from plastic.datasets.diabetes import diabetes
 from plastic.datasets.digits import digits
+from plastic.datasets.drift import Drift, Tasks, drifting
 from plastic.datasets.fashion_mnist import fashion_mnist
 from plastic.datasets.mnist1d import mnist1d
+from plastic.datasets.permuted_inputs import permuted_inputs
+from plastic.datasets.permuted_labels import permuted_labels
 from plastic.datasets.preparing import from_arrays, from_parts
+from plastic.datasets.rotated_inputs import rotated_inputs
 from plastic.datasets.sparse_teacher import sparse_teacher
 from plastic.datasets.table import table
 from plastic.datasets.truth import recovered, truth_precision, truth_recall
@@ -30,16 +34,22 @@ from plastic.datasets.xor import xor
 
 __all__ = [
     "Dataset",
+    "Drift",
     "Split",
+    "Tasks",
     "Truth",
     "breast_cancer",
     "diabetes",
     "digits",
+    "drifting",
     "fashion_mnist",
     "from_arrays",
     "from_parts",
     "mnist1d",
+    "permuted_inputs",
+    "permuted_labels",
     "recovered",
+    "rotated_inputs",
     "sparse_teacher",
     "table",
     "truth_precision",

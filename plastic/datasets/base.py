@@ -7,11 +7,15 @@ could adapt to enters a reported number.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plastic.errors import InvalidData, check_in
+
+if TYPE_CHECKING:
+    from plastic.datasets.drift import Drift
 
 Array = NDArray[np.float32]
 
@@ -108,6 +112,10 @@ class Dataset:
         How the targets were made, where it is known.
     columns : tuple of str
         What each input is called, empty where nobody said.
+    image : pair of int, optional
+        Height and width, where the inputs are the pixels of an image, row by row.
+    drift : Drift, optional
+        How the task changes while a network learns; `at` tells what it is at a step.
 
     Raises
     ------
@@ -134,6 +142,8 @@ class Dataset:
     classes: tuple[str, ...] = ()
     truth: Truth | None = None
     columns: tuple[str, ...] = ()
+    image: tuple[int, int] | None = None
+    drift: Drift | None = None
 
     def __post_init__(self) -> None:
         check_in("task", self.task, TASKS)
@@ -149,6 +159,30 @@ class Dataset:
             raise InvalidData(
                 f"{self.n_inputs} inputs need as many columns, got {len(self.columns)}"
             )
+        if self.image and self.image[0] * self.image[1] != self.n_inputs:
+            raise InvalidData(f"{self.n_inputs} inputs are no image of shape {self.image}")
+
+    def task_at(self, step: int) -> int:
+        """Number of the task that a training step learns, from 0; always 0 without a drift.
+
+        Parameters
+        ----------
+        step : int
+            Training steps done before it.
+        """
+        return step // self.drift.every if self.drift else 0
+
+    def changes(self, n_steps: int) -> NDArray[np.int64]:
+        """The steps below `n_steps` at which another task begins."""
+        every = self.drift.every if self.drift else n_steps
+        return np.arange(every, n_steps, every)
+
+    def at(self, step: int) -> Dataset:
+        """The dataset that a training step learns from; itself without a drift.
+
+        It is made anew by every call, so keep it while `task_at` says the same.
+        """
+        return self.drift.task(self, self.task_at(step)) if self.drift else self
 
     @property
     def splits(self) -> dict[str, Split]:

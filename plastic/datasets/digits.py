@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from plastic.datasets.base import Dataset
@@ -42,7 +44,7 @@ def digits(
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return from_arrays(
+    dataset = from_arrays(
         "digits",
         bunch.data,
         bunch.target,
@@ -53,3 +55,4 @@ def digits(
         scale=scale,
         classes=[str(digit) for digit in bunch.target_names],
     )
+    return replace(dataset, image=(8, 8))

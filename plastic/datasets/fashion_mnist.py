@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 
@@ -30,6 +31,7 @@ CLASSES = (
     "bag",
     "ankle boot",
 )
+PIXELS = (28, 28)
 PARTS = ("train", "t10k")
 IMAGES = "{}-images-idx3-ubyte"
 LABELS = "{}-labels-idx1-ubyte"
@@ -90,7 +92,7 @@ def fashion_mnist(
     train, test = (
         _from_openml(openml) if found is None else (read_part(found, p) for p in PARTS)
     )
-    return from_parts(
+    dataset = from_parts(
         "fashion_mnist",
         _first("n_train", n_train, train),
         _first("n_test", n_test, test),
@@ -99,6 +101,8 @@ def fashion_mnist(
         scale=scale,
         classes=CLASSES,
     )
+    whole = dataset.n_inputs == PIXELS[0] * PIXELS[1]
+    return replace(dataset, image=PIXELS if whole else None)
 
 
 def find_folder(folder: str | None = None) -> Path | None:
