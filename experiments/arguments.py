@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,22 @@ def quote_seeds(arguments: Sequence[str]) -> list[str]:
         re.sub(r"^(\+*seeds=)(range\(.*\)|[\d\s]+(,[\d\s]+)*)$", r"\1'\2'", argument)
         for argument in arguments
     ]
+
+
+def look_here_too(arguments: Sequence[str]) -> None:
+    """Let modules be imported from the current folder and from that of ``--config-dir``.
+
+    An installed program would not look there, while ``python -m`` looks in the current folder
+    first.  Both are looked in last, so that nothing in them takes another's place; the current
+    one is left out where Python is told not to trust it (``python -P``).
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd")
+    places = [parser.parse_known_args(list(arguments))[0].config_dir]
+    places += [] if sys.flags.safe_path else ["."]
+    for place in places:
+        if place and (found := str(Path(place).absolute())) not in sys.path:
+            sys.path.append(found)
 
 
 def results_for_all(arguments: Sequence[str]) -> list[str]:

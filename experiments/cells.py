@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.arguments import look_here_too
 from experiments.config import check_overrides, config_folder, explain, unknown_key
 from plastic.errors import InvalidParameter, PlasticError
 
@@ -65,6 +66,7 @@ class Program:
         self.failures.clear()
         self.written.clear()
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors its way
+        look_here_too(sys.argv[1:])
         start = hydra.main(
             version_base="1.3", config_path=str(config_folder()), config_name=self.config_name
         )

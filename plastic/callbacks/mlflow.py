@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +24,11 @@ STORE, FOLDER = "mlflow.db", "mlflow"
 TAG = "plastic.run_id"
 """Tag of an MLflow run that says which run of plastic it is."""
 
-MOST_PARAMETERS = 100
-"""That MLflow takes in one call."""
+MOST_PARAMETERS, MOST_CHARACTERS = 100, 6000
+"""That MLflow takes in one call, and of each value."""
+
+REFUSED = re.compile(r"[^\w\-. :/]")
+"""Characters that MLflow takes in no name."""
 
 PATIENCE_SECONDS = 120.0
 """How long another process may take to make the store."""
@@ -73,7 +77,7 @@ class MLflow(Callback):
         run = self._client.create_run(experiment, tags=tags, run_name=started.run_id)
         self._run = run.info.run_id
         held = [
-            self._entities.Param(name, str(value))
+            self._entities.Param(_named(name), str(value)[:MOST_CHARACTERS])
             for name, value in started.row.items()
             if value is not None
         ]
@@ -119,8 +123,13 @@ class MLflow(Callback):
         now, self._last = int(time.time() * 1000), step
         held = [
             self._entities.Metric(name, value, now, step)
-            for name, value in values.items()
+            for name, value in zip(map(_named, values), values.values(), strict=True)
             if step > self._logged.get(name, -1)
         ]
         if held:
             self._client.log_batch(self._run, metrics=held)
+
+
+def _named(name: str) -> str:
+    """A name as MLflow takes it, as of the arm ``block:0->1``."""
+    return REFUSED.sub("_", name)

@@ -1,6 +1,7 @@
-"""The contracts of policies and bandits, as functions that anyone can run on their own."""
+"""The contracts of parts of one's own, as functions that anyone can run on them."""
 
 from plastic.checks.bandits import check_bandit
+from plastic.checks.callbacks import check_callback
 from plastic.checks.policies import check_policy
 
-__all__ = ["check_bandit", "check_policy"]
+__all__ = ["check_bandit", "check_callback", "check_policy"]
