@@ -8,6 +8,7 @@ file that is no page is named without a link.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 REPORTS = sorted((ROOT / "results" / "reference").glob("*/README.md"))
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 PACKAGES = ("plastic", "experiments")
 
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
@@ -48,9 +50,22 @@ def made_pages() -> dict[str, str]:
     for example in EXAMPLES:
         code = example.read_text(encoding="utf-8")
         pages[f"examples/{example.stem}.md"] = f"# {example.name}\n\n```python\n{code}```\n"
+    for notebook in NOTEBOOKS:
+        pages[f"examples/{notebook.stem}.md"] = _text_of(notebook)
     for name in modules():
         pages[f"reference/{name}.md"] = f"# {name}\n\n::: {name}\n"
     return pages
+
+
+def _text_of(notebook: Path) -> str:
+    """The cells of a notebook one after another; it keeps no outputs."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    texts = [
+        "".join(cell["source"]) if cell["cell_type"] == "markdown"
+        else f"```python\n{''.join(cell['source'])}\n```"
+        for cell in cells
+    ]  # fmt: skip
+    return "\n\n".join(texts) + "\n"
 
 
 def named_pages(nav: object) -> Iterator[str]:
@@ -72,7 +87,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         {report.parent.name.capitalize(): f"results/reference/{report.parent.name}/README.md"}
         for report in REPORTS
     ]
-    examples = [{file.name: f"examples/{file.stem}.md"} for file in EXAMPLES]
+    examples = [{file.name: f"examples/{file.stem}.md"} for file in EXAMPLES + NOTEBOOKS]
     config.nav += [{"Examples": examples}, {"Results": reports}, {"Reference": _tree()}]
     return config
 
@@ -130,5 +145,5 @@ def _uris(place: str) -> list[str]:
         place.removeprefix("docs/"),
         place,
         posixpath.join(place, "README.md"),
-        place.removesuffix(".py") + ".md",
+        place.removesuffix(".py").removesuffix(".ipynb") + ".md",
     ]
