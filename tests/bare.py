@@ -85,10 +85,10 @@ def program(name, *arguments):
             code = import_module(f"experiments.{name}").main()
         except SystemExit as ended:
             code = ended.code
-    if isinstance(code, str):
-        raise SystemExit(code.removeprefix("error: "))
     if code:
-        raise SystemExit(err.getvalue().strip().removeprefix("error: "))
+        # Python prints a code that is a text
+        told = [err.getvalue().strip(), str(code).strip()]
+        raise SystemExit(next(filter(None, told)).removeprefix("error: "))
     return out.getvalue()
 
 

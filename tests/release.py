@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from base64 import urlsafe_b64encode
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +124,12 @@ def run_tests(place, site, *arguments):
     ).returncode
 
 
+def on_all_cores():
+    """What makes pytest run tests at the same time, where that is installed."""
+    there = find_spec("xdist") is not None
+    return ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"] if there else []
+
+
 def main():
     """Build, validate, unpack, install and test; 0 if a release could be published."""
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +146,8 @@ def main():
             print(f"{file.name}: {file.stat().st_size / 1024:.0f} KiB, metadata checked")
         install(wheel, Path(folder) / "site")
         place = unpack(source, folder)
-        code = run_tests(place, Path(folder) / "site", *(sys.argv[1:] or ["tests"]))
+        arguments = sys.argv[1:] or ["tests", *on_all_cores()]
+        code = run_tests(place, Path(folder) / "site", *arguments)
         return 1 if problems else code
 
 
