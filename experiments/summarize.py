@@ -25,12 +25,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folders", type=Path, nargs="+", help="studies, as results/growth")
     parser.add_argument("--by", default="policy", help="the group whose choices are compared")
+    parser.add_argument(
+        "--metric",
+        default="final_test_score",
+        help="a score or loss of the run table (online_score for streams)",
+    )
     parser.add_argument("--to", type=Path, help="where to write them (default: first folder)")
     arguments = parser.parse_args(argv)
     target = arguments.to or arguments.folders[0]
 
     def tell() -> None:
-        print(write_study(arguments.folders, target, by=arguments.by).to_string(index=False))
+        print(
+            write_study(
+                arguments.folders, target, metric=arguments.metric, by=arguments.by
+            ).to_string(index=False)
+        )
 
     return answered(tell)
 

@@ -16,6 +16,7 @@ from plastic.analysis.plots import (
     plot_pareto,
     plot_performance_profile,
     plot_size,
+    plot_tasks,
 )
 from plastic.analysis.plots_runs import plot_arms, plot_edits, plot_topology
 from plastic.analysis.profiles import performance_profile, probability_of_improvement
@@ -25,6 +26,7 @@ from plastic.analysis.results import Results, load_results
 from plastic.analysis.scores import Scores, score_table, setting_label
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
 from plastic.analysis.studies import STUDY_COLUMNS, summarize, write_study
+from plastic.analysis.tasks import accuracy_by_task, change_over_tasks
 
 __all__ = [
     "STATISTICS",
@@ -35,9 +37,11 @@ __all__ = [
     "Ranking",
     "Results",
     "Scores",
+    "accuracy_by_task",
     "area_under_curve",
     "bayes_signed_rank",
     "bayes_t",
+    "change_over_tasks",
     "compare",
     "curves",
     "estimate",
@@ -65,6 +69,7 @@ __all__ = [
     "plot_pareto",
     "plot_performance_profile",
     "plot_size",
+    "plot_tasks",
     "plot_topology",
     "probability_of_improvement",
     "rank_policies",

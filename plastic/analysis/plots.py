@@ -6,7 +6,8 @@ apart by colour, dashes and marker.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from plastic.analysis.results import Results
 from plastic.analysis.scores import score_table, setting_label
 from plastic.analysis.statistics import mean_interval
 from plastic.analysis.style import PALETTE, legend, new_axes, nothing, plain, styles
+from plastic.analysis.tasks import accuracy_by_task
 from plastic.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ LABELS = {
     "seconds": "seconds of training",
     "n_connections": "connections",
     "n_neurons": "neurons",
+    "task": "tasks before",
 }
 
 
@@ -71,15 +74,7 @@ def plot_convergence(
     ax = new_axes(ax)
     looks = styles(policies)
     for name in policies:
-        curve = frame[frame[by] == name]
-        if curve.empty:
-            continue
-        places = curve[x].to_numpy(float)
-        look = looks[name] | {"markevery": max(len(curve) // 8, 1), "markersize": 4}
-        ax.plot(places, curve["mean"], label=plain(name), linewidth=1.6, **look)
-        ax.fill_between(
-            places, curve["low"], curve["high"], color=look["color"], alpha=0.16, linewidth=0
-        )
+        _band(ax, frame[frame[by] == name], x, name, looks[name])
     if frame.empty:
         return nothing(ax, "no complete run was evaluated")
     ax.set_xlabel(LABELS[x])
@@ -88,6 +83,61 @@ def plot_convergence(
     )
     legend(ax)
     return ax
+
+
+def plot_tasks(
+    results: Results,
+    *,
+    value: str = "running_score",
+    by: str = "policy",
+    setting: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Online accuracy of each task in a stream, with the 95% band over the seeds.
+
+    A curve that falls is plasticity lost: later tasks are no harder.
+
+    Parameters
+    ----------
+    results : Results
+    value, by : str
+        As `plastic.analysis.accuracy_by_task` takes them.
+    setting : int, optional
+        Number of the setting (dataset, density, ...) to draw; needed if there are several.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Raises
+    ------
+    InvalidParameter
+        If a parameter is none of its choices, or there are several settings and none is chosen.
+    MissingExtra
+        If Matplotlib is not installed.
+    """
+    settings, policies = settings_of(results, by)
+    frame = _of_setting(accuracy_by_task(results, value=value, by=by), settings, setting)
+    ax = new_axes(ax)
+    if frame.empty:
+        return nothing(ax, "no complete run was on a dataset that drifts")
+    looks = styles(policies)
+    for name in policies:
+        _band(ax, frame[frame[by] == name], "task", name, looks[name])
+    ax.set_xlabel(LABELS["task"])
+    ax.set_ylabel("online accuracy" if value == "running_score" else "online loss")
+    legend(ax)
+    return ax
+
+
+def _band(ax: Axes, curve: pd.DataFrame, x: str, name: str, look: Mapping[str, Any]) -> None:
+    """A mean with its band; nothing if there are no rows."""
+    if curve.empty:
+        return
+    places = curve[x].to_numpy(float)
+    look = {**look, "markevery": max(len(curve) // 8, 1), "markersize": 4}
+    ax.plot(places, curve["mean"], label=plain(name), linewidth=1.6, **look)
+    ax.fill_between(
+        places, curve["low"], curve["high"], color=look["color"], alpha=0.16, linewidth=0
+    )
 
 
 def plot_size(

@@ -11,6 +11,7 @@ from plastic.analysis.compare import compare, setting_columns
 from plastic.analysis.masks import masks_study
 from plastic.analysis.regret import regret_study
 from plastic.analysis.results import Results, load_results
+from plastic.analysis.tasks import accuracy_by_task, has_tasks
 
 STUDY_COLUMNS = (
     "dataset",
@@ -42,6 +43,7 @@ RUN_COLUMNS = (
     "final_test_score",
     "best_test_score",
     "final_reward_score",
+    "online_score",
     "n_neurons",
     "n_active",
     "n_connections",
@@ -114,11 +116,16 @@ def _samplings(results: Results, choices: pd.Series, by: str) -> list[str]:
 
 
 def write_study(
-    folders: Sequence[Path | str], target: Path | str, *, by: str = "policy"
+    folders: Sequence[Path | str],
+    target: Path | str,
+    *,
+    metric: str = "final_test_score",
+    by: str = "policy",
 ) -> pd.DataFrame:
     """Write summary.csv, one row a choice, and runs.csv, one a run, of some studies.
 
     Studies of masks and of regret have a table of their own instead of runs, which is kept.
+    Of datasets that drift there is tasks.csv, too: `accuracy_by_task`, to four digits.
 
     Returns
     -------
@@ -130,23 +137,27 @@ def write_study(
     ResultsError
         If there are no runs to be read.
     InvalidParameter
-        If there is no such group.
+        If there is no such group or metric.
     """
     target = Path(target)
-    tables, runs = [], []
+    tables, runs, tasks = [], [], []
     target.mkdir(parents=True, exist_ok=True)
     for folder in map(Path, folders):
         kept = next((name for name in KEPT if (folder / name).is_file()), None)
         if kept is None:
             study = load_results(folder)
-            tables.append(summarize(study, by=by))
+            tables.append(summarize(study, metric=metric, by=by))
             runs.append(study.complete)
+            if has_tasks(study):
+                tasks.append(accuracy_by_task(study, by=by).round(4))
             continue
         rows = pd.read_csv(folder / kept)
         tables.append(KEPT[kept](rows).reindex(columns=STUDY_COLUMNS))
         rows.to_csv(target / kept, index=False)
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(target / "summary.csv", index=False)
+    if tasks:
+        pd.concat(tasks, ignore_index=True).to_csv(target / "tasks.csv", index=False)
     if runs:
         _kept(pd.concat(runs, ignore_index=True)).to_csv(target / "runs.csv", index=False)
     return table
