@@ -38,6 +38,10 @@ CLAIMS = {
         "The central ones matter more.",
         "and read back with equal predictions",
     ],
+    "07_online_learning.py": [
+        "online accuracy                      static  neuron_turnover",
+        "The static network lost plasticity; the one that renews its neurons kept it.",
+    ],
 }
 NEEDED = {"05_train_an_evolved_network.py": "neat"}
 """Optional libraries that an example is about."""
