@@ -10,21 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import ListConfig
 
 from plastic.errors import InvalidParameter
 
 
-def expand(arguments: Sequence[str]) -> list[tuple[str, ...]]:
+def expand(
+    arguments: Sequence[str], loader: ConfigLoader | None = None
+) -> list[tuple[str, ...]]:
     """The overrides of each job of a sweep, as Hydra's own sweeper makes them.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Overrides.
+    loader : ConfigLoader, optional
+        Knows the choices that there are, as ``policy=glob(beta*)`` needs to.
 
     Examples
     --------
     >>> expand(["seed=0,1", "steps=10"])
     [('seed=0', 'steps=10'), ('seed=1', 'steps=10')]
     """
-    parsed = OverridesParser.create().parse_overrides(list(arguments))
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
     (batch,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     return [tuple(job) for job in batch]
 

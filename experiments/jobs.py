@@ -7,28 +7,32 @@ that was killed.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from experiments.arguments import expand, seeds_of
-from experiments.config import RunConfig, as_text, cores_for
-from plastic.errors import InUse, InvalidParameter, PlasticError
-from plastic.sweeps import as_command, note_begun, times_begun, write_plan
+from experiments.arguments import seeds_of
+from experiments.config import RunConfig, as_text
+from experiments.plans import Plan, plans, remember
+from experiments.workers import (
+    close_pools,
+    in_a_worker,
+    run_alone,
+    run_in_workers,
+    workers_for,
+)
+from plastic.errors import InUse, PlasticError
+from plastic.sweeps import Planned, give_up, note_begun, times_begun, was_given_up
 
 START = "PLASTIC_SWEEP_START"
 """Environment variable that names this start of a sweep to all of its processes."""
@@ -39,48 +43,10 @@ LOST = ("TerminatedWorkerError", "BrokenProcessPool", "WorkerCrashedError", "Ray
 failures: list[str] = []
 """What went wrong in the jobs of this process."""
 
-plans: list[tuple[Path, int]] = []
-"""Of the sweeps of this process: their study's folder, and how many jobs they have."""
+elsewhere: list[str] = []
+"""Runs of the jobs of this process that other processes are at."""
 
 Run = Callable[[DictConfig], Path]
-
-
-# ------------------------------------------------------------------------------------- plans
-
-
-class WritePlan(Callback):
-    """Writes down what a sweep plans, when it starts."""
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Write the plan, where the jobs are known beforehand: other sweepers make them up."""
-        sweeper = config.hydra.sweeper
-        if not str(sweeper["_target_"]).endswith(".BasicSweeper"):
-            return
-        params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        jobs = expand([*params, *config.hydra.overrides.task])
-        study = Path(config.results_dir) / config.study
-        if study.is_dir() and not plans:
-            print(_so_far(study, jobs), flush=True)
-        with suppress(OSError):  # the jobs will say that nothing can be written there
-            write_plan(study, jobs)
-        if (study, len(jobs)) not in plans:
-            plans.append((study, len(jobs)))
-
-
-def _so_far(study: Path, jobs: Sequence[tuple[str, ...]]) -> str:
-    """What an earlier start of this sweep has left to be done."""
-    from plastic.analysis.status import COMPLETE, counts, survey
-
-    known = survey(study)
-    known = known[known["job"].isin([as_command(each) for each in jobs])]
-    found = counts(known)
-    again = {state: n for state, n in found.items() if state != COMPLETE}
-    listed = "".join(f", {n} {state}" for state, n in again.items())
-    fresh = len(set(jobs)) - known["job"].nunique()
-    return (
-        f"{study}: of {len(jobs)} jobs {found.get(COMPLETE, 0)} runs are complete and skipped"
-        f"{listed}, {fresh} new"
-    )
 
 
 # ------------------------------------------------------------------------------------- seeds
@@ -101,7 +67,7 @@ def one_per_seed(config: DictConfig) -> list[DictConfig]:
 
 def job(config: DictConfig) -> None:
     """One job of a Hydra run or sweep: a failure is told, and does not stop the others."""
-    from experiments.run import run, what_next
+    from experiments.run import run, run_id, what_next
 
     hydra_config = HydraConfig.get()
     overrides = list(hydra_config.overrides.task)
@@ -112,9 +78,14 @@ def job(config: DictConfig) -> None:
     except PlasticError as error:
         _tell(error)
         return
+    if not swept and len(configs) > 1:
+        runs: dict[str, int | None] = {run_id(one): one.seed for one in configs}
+        study = Path(config.results_dir) / config.study
+        remember(Plan(study, [Planned(tuple(overrides), runs)]))
     in_here = workers == 1 and (not swept or config.workers == 1 or in_a_worker())
     if not in_here:  # where one that dies takes nothing with it
-        failures.extend(run_in_workers(configs, overrides, workers))
+        left = [_plain(one) for one in configs]
+        failures.extend(run_in_workers(run_plain, left, overrides, workers, _was_begun))
         return
     for one in configs:
         folder = attempt(one, overrides, run, recorded=swept or len(configs) > 1)
@@ -132,8 +103,9 @@ def attempt(
 ) -> Path | None:
     """Run a configuration in this start of the sweep; None if it failed, or had its turns.
 
-    One whose process ended without a word has another turn in a process of its own: it may be
-    that the process of another run took it down.
+    One whose process ended without a word has another turn in a process of its own, as it may
+    be that the process of another run took it down; and again, if that happens to the process
+    that waits for it.
 
     Parameters
     ----------
@@ -155,18 +127,22 @@ def attempt(
             from plastic.records import read_status  # a wrong single run is told without
 
             study, name = Path(config.results_dir) / config.study, run_id(config)
-            tries = times_begun(study, name, os.environ.get(START, ""))
-            if tries and read_status(study / name) in ("complete", "failed"):
+            start = os.environ.get(START, "")
+            if times_begun(study, name, start) and not alone:
+                known = read_status(study / name) in ("complete", "failed")
+                if not known and not was_given_up(study, name, start):
+                    failures.extend(run_alone(run_plain, _plain(config), overrides))
+                    give_up(study, name)  # not reached where another one takes us down, too
                 return None  # another launcher asks once more
-            if tries == 1 and not alone:
-                failures.extend(run_alone(config, overrides))
-            if tries > alone:
-                return None
-            note_begun(study, name, overrides, os.environ.get(START, ""))
+            note_begun(study, name, overrides, start)
         return run(config)
+    except InUse as error:
+        print(f"{run_id(config)}  left to the process that runs it: {error}", flush=True)
+        elsewhere.append(str(error))
+        return None
     except Exception as error:  # noqa: BLE001 - whatever it is that a user's own part raises
         _tell(error)
-        if recorded and not isinstance(error, InUse):
+        if recorded:
             with suppress(PlasticError, OSError):  # told above, and missed by the survey
                 _record(config, error, began)
         return None
@@ -202,97 +178,6 @@ def _record(config: DictConfig, error: Exception, began: float) -> None:
 # ----------------------------------------------------------------------------------- workers
 
 
-def workers_for(config: DictConfig, n_runs: int) -> int:
-    """Processes that share the seeds of a job; one where the job is in a worker itself.
-
-    Raises
-    ------
-    InvalidParameter
-        If ``workers`` is neither ``auto`` nor a whole number from 1 on.
-    """
-    wanted = config.workers
-    if wanted == "auto":
-        wanted = 1 if in_a_worker() else cores_for(config.threads)
-    if not isinstance(wanted, int) or wanted < 1:
-        raise InvalidParameter(f"workers must be auto or at least 1, got {wanted!r}")
-    return min(wanted, n_runs)
-
-
-def in_a_worker() -> bool:
-    """Whether this process is one of several that a launcher or a job has started."""
-    return multiprocessing.current_process().name != "MainProcess" or "RAY_JOB_ID" in os.environ
-
-
-def run_in_workers(
-    configs: Sequence[DictConfig], overrides: Sequence[str], workers: int
-) -> list[str]:
-    """Run configurations in processes of their own, started afresh where one of them dies.
-
-    Returns
-    -------
-    list of str
-        What went wrong, a line each.
-    """
-    left = [_plain(config) for config in configs]
-    told: list[str] = []
-    while left:
-        pool = _pool_of(workers)
-        jobs = [(plain, pool.submit(run_plain, plain, list(overrides))) for plain in left]
-        lost = list(_lost(jobs, told))
-        if lost:
-            _close_pools()
-        again = [plain for plain in lost if not _times_begun(plain)]
-        if len(again) == len(left):
-            raise PlasticError("worker processes end before they have begun; try workers=1")
-        for plain in lost:
-            if plain not in again:  # it took the others down, or was taken down by another
-                told += run_alone(_typed(plain), overrides)
-        left = again
-    return told
-
-
-_pools: dict[int, ProcessPoolExecutor] = {}
-"""Kept from one job to the next, for a process takes a second or two to start."""
-
-
-def _pool_of(workers: int) -> ProcessPoolExecutor:
-    if workers not in _pools:
-        context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
-        _pools[workers] = ProcessPoolExecutor(workers, context, limit_threads)
-    return _pools[workers]
-
-
-def _close_pools() -> None:
-    while _pools:
-        _pools.popitem()[1].shutdown()
-
-
-def _lost(jobs: Sequence[tuple[Any, Any]], told: list[str]) -> Iterator[Any]:
-    """The jobs whose process died; what others have to tell is appended to `told`."""
-    for plain, future in jobs:
-        try:
-            told += future.result()
-        except BrokenProcessPool:
-            yield plain
-
-
-def _times_begun(plain: dict[str, Any]) -> int:
-    from experiments.run import run_id
-
-    study = Path(plain["results_dir"]) / plain["study"]
-    return times_begun(study, run_id(_typed(plain)), os.environ[START])
-
-
-def run_alone(config: DictConfig, overrides: Sequence[str]) -> list[str]:
-    """Run a configuration in a process that runs nothing else; what went wrong."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, limit_threads) as pool:
-        try:
-            return pool.submit(run_plain, _plain(config), list(overrides), alone=True).result()
-        except BrokenProcessPool:
-            return ["a process ended without a word"]
-
-
 def run_plain(plain: dict[str, Any], overrides: list[str], *, alone: bool = False) -> list[str]:
     """A worker's part: run a configuration that came as plain values; what went wrong."""
     from experiments.run import run
@@ -302,21 +187,22 @@ def run_plain(plain: dict[str, Any], overrides: list[str], *, alone: bool = Fals
     return list(failures)
 
 
+def _was_begun(plain: dict[str, Any]) -> bool:
+    from experiments.run import run_id
+
+    study = Path(plain["results_dir"]) / plain["study"]
+    return times_begun(study, run_id(_typed(plain)), os.environ[START]) > 0
+
+
 def _plain(config: DictConfig) -> dict[str, Any]:
-    plain = OmegaConf.to_container(config, enum_to_str=True)
-    return {str(key): value for key, value in dict(plain).items()}  # type: ignore[arg-type]
+    plain: Any = OmegaConf.to_container(config, enum_to_str=True)
+    return {str(key): value for key, value in plain.items()}
 
 
 def _typed(plain: dict[str, Any]) -> DictConfig:
     typed = OmegaConf.merge(OmegaConf.structured(RunConfig), plain)
     assert isinstance(typed, DictConfig)
     return typed
-
-
-def limit_threads() -> None:
-    """One thread for each BLAS of a worker: its processes share the cores already."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 # ------------------------------------------------------------------------------------- sweeps
@@ -336,28 +222,12 @@ def carry_out(start: Callable[[], Any]) -> None:
                 start()
             except Exception as error:
                 tries += 1
-                most = sum(n_jobs for _, n_jobs in plans)
+                most = sum(plan.n_runs for plan in plans)
                 if type(error).__name__ not in LOST or tries > most:
                     raise
                 print("a process of the sweep died; going on with the others", flush=True)
             else:
                 return
     finally:
-        _close_pools()
+        close_pools()
         del os.environ[START]
-
-
-def unfinished_business() -> str:
-    """What a sweep of this process left undone, in a line; empty if all is complete."""
-    if not plans:
-        return ""
-    from plastic.analysis.status import COMPLETE, counts, survey
-
-    left = []
-    for study, _ in plans:
-        found = counts(survey(study))
-        undone = {state: n for state, n in found.items() if state != COMPLETE}
-        if undone:
-            listed = ", ".join(f"{n} {state}" for state, n in undone.items())
-            left.append(f"{study}: {found.get(COMPLETE, 0)} runs complete, {listed}")
-    return "; ".join(left)

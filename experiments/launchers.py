@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 EXTRAS = {
@@ -19,6 +20,12 @@ EXTRAS = {
     "submitit_slurm": ("hydra-submitit-launcher", "slurm"),
 }
 """The library that a launcher needs, and the extra that it comes with."""
+
+THREADS = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)  # fmt: skip
+"""Environment variables by which libraries of linear algebra are told how many to start."""
 
 JOBLIB: dict[str, Any] = {
     "n_jobs": "${cores_for:${threads}}",
@@ -31,7 +38,10 @@ RAY: dict[str, Any] = {
         "include_dashboard": False,
         "logging_level": "error",
         "runtime_env": {
-            "env_vars": {"PLASTIC_SWEEP_START": '${oc.env:PLASTIC_SWEEP_START,""}'}
+            "env_vars": {
+                "PLASTIC_SWEEP_START": '${oc.env:PLASTIC_SWEEP_START,""}',
+                **{name: f'${{oc.env:{name},"1"}}' for name in THREADS},
+            }
         },
     },
     # a job whose process died is asked for again, and declines
@@ -43,6 +53,7 @@ SLURM: dict[str, Any] = {"cpus_per_task": "${threads}", "mem_gb": 4, "name": "pl
 
 def set_up_launchers() -> None:
     """Put our values into the configurations of the launchers that are installed."""
+    Plugins.instance()  # its search runs the plugins' files again, and would undo what follows
     config = import_module("hydra_plugins.hydra_joblib_launcher.config")
     _store("joblib", config.JobLibLauncherConf, JOBLIB)
     if find_spec("hydra_plugins.hydra_ray_launcher") is not None:

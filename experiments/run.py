@@ -30,16 +30,13 @@ from experiments.config import (
     config_folder,
     explain,
 )
-from experiments.jobs import (
-    carry_out,
-    failures,
-    job,
-    unfinished_business,
-)
+from experiments.jobs import carry_out, elsewhere, failures, job
+from experiments.plans import ELSEWHERE, how_they_ended
 from experiments.progress import Progress, python_here
 from experiments.resuming import Begun, begin, missing_metrics, tidy_up
+from experiments.workers import limit_threads
 from plastic.errors import PlasticError, ResultsError
-from plastic.locks import FolderLock
+from plastic.locks import FolderLock, check_free
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -86,6 +83,7 @@ def run(config: DictConfig, *, callbacks: Mapping[str, Callback] | None = None) 
         tidy_up(folder, config)
         print(f"{folder.name}  complete already", flush=True)
         return folder
+    check_free(folder)  # before all that a run needs is made
     policy: Policy = build(config, "policy")
     optimizer, schedule = build(config, "optimizer"), build(config, "schedule")
     plasticity, metrics = build(config, "plasticity"), build_all(config, "metrics")
@@ -341,6 +339,8 @@ def main() -> None:
     """Entry point of ``python -m experiments.run`` and ``plastic-run``."""
     logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
     failures.clear()
+    elsewhere.clear()
+    limit_threads()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
     sys.argv[1:] = results_for_all(quote_seeds(sys.argv[1:]))
     look_here_too(sys.argv[1:])
@@ -349,17 +349,22 @@ def main() -> None:
     try:
         check_overrides(sys.argv[1:])
         carry_out(start)
-        undone = unfinished_business()
+        undone, code = how_they_ended()
     except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
         sys.exit(f"error: {explain(error)}")
     if undone:
-        where = undone.partition(":")[0]
-        sys.exit(
-            f"error: {undone}\nWhich, why, and how to repeat one: "
-            f"{python_here()} -m experiments.status {where}"
+        where, program = undone[0].partition(":")[0], "watch" if code == ELSEWHERE else "status"
+        purpose = "Wait for them" if code == ELSEWHERE else "Which, why, and how to repeat one"
+        print(
+            f"{'' if code == ELSEWHERE else 'error: '}{'; '.join(undone)}\n"
+            f"{purpose}: {python_here()} -m experiments.{program} {where}",
+            file=sys.stderr,
         )
+        sys.exit(code)
     if failures:
         sys.exit(f"error: {len(failures)} run(s) failed")
+    if elsewhere:
+        sys.exit(ELSEWHERE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         runs = survey(arguments.folder)
-    except PlasticError as error:
+    except (PlasticError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     found = counts(runs)
@@ -64,22 +63,9 @@ def _lines(run: Any) -> list[str]:
         lines.append(f"    {run.reason}")
     if run.state == "failed":
         lines.append(f"    traceback: {Path(run.folder) / 'traceback.txt'}")
-    if run.job:
-        seed = [] if _names_seed(run) else [f"seed={run.seed}"]
-        own = [part for part in shlex.split(run.job) if seed == [] or not _is_seeds(part)]
-        lines.append(
-            f"    alone: {python_here()} -m experiments.run {shlex.join([*own, *seed])}"
-        )
+    if run.alone:
+        lines.append(f"    alone: {python_here()} -m experiments.run {run.alone}")
     return lines
-
-
-def _names_seed(run: Any) -> bool:
-    """Whether the job's own command line stands for this run alone."""
-    return not any(_is_seeds(part) for part in shlex.split(run.job)) or not run.run_id
-
-
-def _is_seeds(override: str) -> bool:
-    return override.lstrip("+").startswith("seeds=")
 
 
 def _parser() -> argparse.ArgumentParser:

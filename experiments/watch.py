@@ -9,7 +9,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -25,9 +24,13 @@ MOST_LISTED = 10
 BAR = 40
 """Characters of the bar."""
 
-SETTLE_SECONDS = 1.0
-"""How long a sweep is looked at once more that seems to be over: between two runs of a job,
-nothing of it may be going on."""
+SETTLE_SECONDS = 5.0
+"""After so long, a sweep that seems to be over is looked at once more.
+
+What is planned is missing until it begins.  But nothing tells of a run that was cut off whether
+it is about to have its other turn, for which a new process must start, nor of runs that are
+started one by one, by hand or a script, whether there will be another.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Look:
     runs : DataFrame
         As `plastic.analysis.status.survey` gives them.
     counts : dict of str to int
-        Runs by state; those that are missing include seeds that were never begun.
+        Runs by state.
     scores : sequence of Score
     seconds_left : float
         NaN where there is nothing to tell it by.
@@ -146,7 +149,7 @@ def watch(
                 break
             was_over = is_over
             wait = max(every, 4 * (time.monotonic() - began))
-            pause(min(wait, SETTLE_SECONDS) if is_over else wait)
+            pause(SETTLE_SECONDS if is_over else wait)
     except KeyboardInterrupt:
         pass
     if seen is not None:  # whole, as what does not fit need not be drawn over any more
@@ -181,12 +184,10 @@ def look(folder: Path) -> Look:
         If there is no such folder, or neither a run nor a plan in it.
     """
     # not before: --help and wrong command lines are answered without pandas
-    from plastic.analysis.status import MISSING, STATES, counts, survey
+    from plastic.analysis.status import MISSING, counts, survey
 
     runs = survey(folder)
     found = counts(runs)
-    found[MISSING] = found.get(MISSING, 0) + _seeds_to_come(folder)
-    found = {state: found[state] for state in STATES if found.get(state)}
     left = seconds_left(runs, found.get(MISSING, 0))
     return Look(folder, runs, found, _scores(folder, runs), left)
 
@@ -228,23 +229,6 @@ def _elapsed(seconds: float, folder: Path) -> float:
         return seconds + max(0.0, time.time() - (folder / "run.parquet").stat().st_mtime)
     except OSError:
         return seconds
-
-
-def _seeds_to_come(folder: Path) -> int:
-    """Seeds of planned jobs that a survey cannot miss, as it knows jobs and not their seeds."""
-    from experiments.arguments import seeds_of
-    from plastic.analysis.status import studies_in
-    from plastic.sweeps import planned_jobs
-
-    n = 0
-    for job in (job for study in studies_in(folder) for job in planned_jobs(study)):
-        for override in job.overrides:
-            name, _, value = override.lstrip("+").partition("=")
-            value = value.strip("'\"[]")
-            if name == "seeds" and value not in ("", "null"):
-                with suppress(PlasticError):  # the sweep itself refuses it
-                    n += max(0, len(seeds_of(value)) - max(1, len(job.run_ids)))
-    return n
 
 
 def _scores(folder: Path, runs: pd.DataFrame) -> list[Score]:

@@ -158,6 +158,18 @@ def holder_of(folder: Path) -> str:
         os.close(descriptor)
 
 
+def check_free(folder: Path) -> None:
+    """Refuse a folder that somebody holds.
+
+    Raises
+    ------
+    InUse
+        Naming the holder.
+    """
+    if holder := holder_of(folder):
+        raise InUse(f"{folder} is in use by {holder}")
+
+
 def _held_by_system(descriptor: int, *, shared: bool = False) -> bool:
     """Hold an open file: False where that is not known, BlockingIOError if another has it."""
     if fcntl is None:

@@ -2,11 +2,11 @@
 
 A sweep leaves a folder in its study's folder, beside those of its runs::
 
-    .sweeps/plan-1f0c37....json    the overrides of each of its jobs
+    .sweeps/plan-1f0c37....json    the overrides of each of its jobs, and the seeds of its runs
     .sweeps/run-<run_id>.json      of one run: the jobs that it is of, and when it was begun
 
-so that a job that never came to a run is missed, and a run that took its process down with it
-is known to have been tried.
+so that a run that never came to a folder is missed, by name, whatever became of the sweep, and
+one that took its process down with it is known to have been tried.
 """
 
 from __future__ import annotations
@@ -14,42 +14,84 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from plastic.files import write_whole
 
 FOLDER = ".sweeps"
 """Name of the folder in a study's folder."""
 
+VERSION = 2
+"""Of a plan's format; another one is no plan."""
+
 Overrides = tuple[str, ...]
 
 
-class Planned(NamedTuple):
-    """A job that a sweep planned: its own command line, and the runs that are known of it."""
+@dataclass(frozen=True)
+class Planned:
+    """A job that a sweep planned.
+
+    Parameters
+    ----------
+    overrides : tuple of str
+        Its own command line.
+    runs : mapping of str to int or None
+        By run_id, the seed of each of its runs; None where only the run tells.  Empty if the
+        job's configuration was of no use, so that it has no runs.
+    begun : set of str
+        Those that were begun, by run_id.
+    """
 
     overrides: Overrides
-    run_ids: tuple[str, ...]
+    runs: Mapping[str, int | None] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+
+    def alone(self, seed: int | None) -> Overrides:
+        """The overrides that repeat the run of a seed alone.
+
+        Examples
+        --------
+        >>> job = Planned(("policy=set", "seeds='range(2)'"), {"set-s0-1f": 0, "set-s1-2e": 1})
+        >>> job.alone(1)
+        ('policy=set', 'seed=1')
+        >>> Planned(("policy=set", "seed=4"), {"set-s4-0c": 4}).alone(4)
+        ('policy=set', 'seed=4')
+        """
+        several = any(_key(part) == "seeds" for part in self.overrides)
+        if seed is None or not (several or len(self.runs) > 1):
+            return self.overrides
+        others = [part for part in self.overrides if _key(part) not in ("seed", "seeds")]
+        # several seeds that no override names are in the configuration
+        return (*others, f"seed={seed}", *([] if several else ["seeds=null"]))
 
 
-def write_plan(study: Path, jobs: Sequence[Sequence[str]]) -> None:
-    """Write down the jobs of a sweep; the same plan is the same file.
+def _key(override: str) -> str:
+    return override.lstrip("+").partition("=")[0]
+
+
+def write_plan(study: Path, jobs: Iterable[Planned]) -> None:
+    """Write down the jobs of a sweep; the same jobs replace what was planned of them before.
 
     Parameters
     ----------
     study : Path
         Folder of the study; created.
-    jobs : sequence of sequence of str
-        The overrides of each job.
+    jobs : iterable of Planned
+        What was begun of them is no part of the plan.
 
     Raises
     ------
     ResultsError
         If the folder cannot be written.
     """
-    text = json.dumps({"version": 1, "jobs": [list(job) for job in jobs]}, indent=1)
-    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    plain = [{"overrides": list(job.overrides), "runs": dict(job.runs)} for job in jobs]
+    # runs of other names are those of a changed configuration, which takes this one's place
+    known = json.dumps([job["overrides"] for job in plain])
+    name = hashlib.sha256(known.encode()).hexdigest()[:16]
+    text = json.dumps({"version": VERSION, "jobs": plain}, indent=1)
     (study / FOLDER).mkdir(parents=True, exist_ok=True)
     write_whole(study / FOLDER / f"plan-{name}.json", text.encode())
 
@@ -80,6 +122,18 @@ def times_begun(study: Path, run_id: str, start: str) -> int:
     return int(note["tries"]) if start and note["start"] == start else 0
 
 
+def give_up(study: Path, run_id: str) -> None:
+    """Note that a run had its last turn in this start of the sweep."""
+    note = _note_of(study, run_id) | {"given_up": True}
+    write_whole(study / FOLDER / f"run-{run_id}.json", json.dumps(note, indent=1).encode())
+
+
+def was_given_up(study: Path, run_id: str, start: str) -> bool:
+    """Whether a run had its last turn since this start of the sweep."""
+    note = _note_of(study, run_id)
+    return bool(start) and note["start"] == start and note["given_up"]
+
+
 def planned_jobs(study: Path) -> list[Planned]:
     """Every job that the sweeps of a study planned or began.
 
@@ -88,22 +142,24 @@ def planned_jobs(study: Path) -> list[Planned]:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as name:
     ...     study = Path(name)
-    ...     write_plan(study, [["seed=0"], ["seed=1"]])
-    ...     note_begun(study, "digits-set-s1-0a1b2c3d4e", ["seed=1"], start="1")
+    ...     write_plan(study, [Planned(("seeds=[0,1]",), {"set-s0-1f": 0, "set-s1-2e": 1})])
+    ...     note_begun(study, "set-s1-2e", ["seeds=[0,1]"], start="1")
     ...     for job in planned_jobs(study):
-    ...         print(*job)
-    ('seed=0',) ()
-    ('seed=1',) ('digits-set-s1-0a1b2c3d4e',)
+    ...         print(job.overrides, job.runs, *job.begun)
+    ('seeds=[0,1]',) {'set-s0-1f': 0, 'set-s1-2e': 1} set-s1-2e
     """
-    known: dict[Overrides, list[str]] = {}
+    runs: dict[Overrides, dict[str, int | None]] = {}
+    begun: dict[Overrides, set[str]] = {}
     for path in sorted((study / FOLDER).glob("plan-*.json")):
-        for job in _read(path).get("jobs", []):
-            known.setdefault(tuple(job), [])
+        plan = _read(path)
+        for job in plan.get("jobs", []) if plan.get("version") == VERSION else []:
+            runs.setdefault(tuple(job["overrides"]), {}).update(job["runs"])
     for path in sorted((study / FOLDER).glob("run-*.json")):
         run_id = path.stem.removeprefix("run-")
-        for job in _read(path).get("jobs", []):
-            known.setdefault(tuple(job), []).append(run_id)
-    return [Planned(job, tuple(run_ids)) for job, run_ids in known.items()]
+        for overrides in map(tuple, _read(path).get("jobs", [])):
+            runs.setdefault(overrides, {}).setdefault(run_id, None)
+            begun.setdefault(overrides, set()).add(run_id)
+    return [Planned(job, its, frozenset(begun.get(job, ()))) for job, its in runs.items()]
 
 
 def as_command(overrides: Sequence[str]) -> str:
@@ -118,7 +174,8 @@ def as_command(overrides: Sequence[str]) -> str:
 
 
 def _note_of(study: Path, run_id: str) -> dict[str, Any]:
-    return {"jobs": [], "start": "", "tries": 0} | _read(study / FOLDER / f"run-{run_id}.json")
+    unknown = {"jobs": [], "start": "", "tries": 0, "given_up": False}
+    return unknown | _read(study / FOLDER / f"run-{run_id}.json")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments import status
+from experiments.launchers import THREADS
 from plastic.analysis import load_results
 from plastic.analysis.status import survey
 from plastic.records import comparable
@@ -27,7 +28,8 @@ SWEEP = [
 
 
 def sweep(launcher, folder):
-    environment = os.environ | {
+    unlimited = {name: value for name, value in os.environ.items() if name not in THREADS}
+    environment = unlimited | {
         "PYTHONPATH": os.pathsep.join([str(TROUBLES), str(TROUBLES.parent.parent)]),
         "TROUBLES_MENDED": str(folder / "mended"),
         "RAY_DEDUP_LOGS": "0",
@@ -56,6 +58,8 @@ def test_six_of_forty(launcher, tmp_path, capsys):
     complete = before[before["state"] == "complete"]
     assert set(complete["seed"]) == set(range(N_JOBS)) - troubles.ALL
     assert len(before) == N_JOBS
+    told = [path.read_text() for path in tmp_path.glob("threads-*")]
+    assert told == ["1"] * N_JOBS  # jobs times threads fit the cores
     told = reasons(before)
     assert told[3] == ("failed", "ValueError: number 3 is not to be had")
     for seed in troubles.RAISE_LATE:

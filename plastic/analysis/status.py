@@ -22,7 +22,7 @@ One that is cut off was begun and has no process any more: it was killed, or its
 One that is missing was planned by a sweep and never came to a folder.
 """
 
-COLUMNS = ("run_id", "state", "reason", "policy", "seed", "seconds", "folder", "job")
+COLUMNS = ("run_id", "state", "reason", "policy", "seed", "seconds", "folder", "job", "alone")
 
 
 def survey(folder: str | Path) -> pd.DataFrame:
@@ -36,9 +36,10 @@ def survey(folder: str | Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a run, with `COLUMNS`: run_id (empty where a job never came to a run), state (one
-        of `STATES`), reason (what a failed run raised), policy, seed, seconds, folder, and job,
-        the command line's own part of the job that it is of (empty if no sweep planned it).
+        A row a run, with `COLUMNS`: run_id (empty where a job's configuration was of no use),
+        state (one of `STATES`), reason (what a failed run raised), policy, seed, seconds,
+        folder; job, the command line's own part of the job that it is of, and alone, what
+        repeats this run only (both empty if no sweep planned it).
 
     Raises
     ------
@@ -58,8 +59,10 @@ def survey(folder: str | Path) -> pd.DataFrame:
     found = {row["run_id"] for row in rows}
     for study, planned in jobs.items():
         for job in planned:
-            rows += [_missing(study, job, name) for name in job.run_ids or ("",)
-                     if name not in found]  # fmt: skip
+            for name in job.runs or ("",):
+                if name not in found:  # two sweeps may have planned it
+                    found.add(name) if name else None
+                    rows.append(_missing(study, job, name))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -81,13 +84,22 @@ def studies_in(folder: Path) -> list[Path]:
 
 
 def _job_of_run(jobs: dict[Path, list[Planned]]) -> dict[str, Planned]:
-    return {name: job for planned in jobs.values() for job in planned for name in job.run_ids}
+    """The job of each run; of several, the one of the fewest runs."""
+    every = [job for planned in jobs.values() for job in planned]
+    every.sort(key=lambda job: len(job.runs), reverse=True)
+    return {name: job for job in every for name in job.runs}
+
+
+def _commands(job: Planned | None, seed: int | None) -> dict[str, str]:
+    if job is None:
+        return {"job": "", "alone": ""}
+    return {"job": as_command(job.overrides), "alone": as_command(job.alone(seed))}
 
 
 def _rows_of_runs(results: Results, job_of: dict[str, Planned]) -> list[dict[str, Any]]:
     rows = []
     for run in results.runs.itertuples():
-        folder, job = results.folders[run.run_id], job_of.get(run.run_id)
+        folder = results.folders[run.run_id]
         state = run.status
         if state == RUNNING and not holder_of(folder):
             state = CUT_OFF
@@ -95,24 +107,26 @@ def _rows_of_runs(results: Results, job_of: dict[str, Planned]) -> list[dict[str
         rows.append({
             "run_id": run.run_id, "state": state, "reason": reason or "",
             "policy": run.policy, "seed": run.seed, "seconds": run.seconds,
-            "folder": str(folder), "job": as_command(job.overrides if job else ()),
+            "folder": str(folder), **_commands(job_of.get(run.run_id), run.seed),
         })  # fmt: skip
     lost = results.unreadable.query("table == 'run'")
     for broken in lost.itertuples():
         name = Path(broken.folder).name
         job = job_of.get(name)
+        seed = None if job is None else job.runs[name]
         rows.append({
             "run_id": name, "state": UNREADABLE, "reason": broken.reason, "policy": "",
-            "seed": pd.NA, "seconds": float("nan"), "folder": broken.folder,
-            "job": as_command(job.overrides if job else ()),
+            "seed": pd.NA if seed is None else seed, "seconds": float("nan"),
+            "folder": broken.folder, **_commands(job, seed),
         })  # fmt: skip
     return rows
 
 
 def _missing(study: Path, job: Planned, run_id: str) -> dict[str, Any]:
-    reason = "it was begun, and left nothing" if run_id else "it was never begun"
+    seed, was_begun = job.runs.get(run_id), run_id in job.begun
+    reason = "it was begun, and left nothing" if was_begun else "it was never begun"
     return {
-        "run_id": run_id, "state": MISSING, "reason": reason, "policy": "", "seed": pd.NA,
-        "seconds": float("nan"), "folder": str(study / run_id) if run_id else "",
-        "job": as_command(job.overrides),
+        "run_id": run_id, "state": MISSING, "reason": reason, "policy": "",
+        "seed": pd.NA if seed is None else seed, "seconds": float("nan"),
+        "folder": str(study / run_id) if run_id else "", **_commands(job, seed),
     }  # fmt: skip

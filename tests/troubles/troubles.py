@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info  # scikit-learn needs it, too
 
 from plastic.datasets import Split, from_arrays
 from plastic.policies import Policy, Proposal
@@ -26,8 +27,15 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def report_threads(number):
+    """Leave word of how many threads this process's libraries would start."""
+    most = max(pool["num_threads"] for pool in threadpool_info())
+    Path(os.environ["TROUBLES_MENDED"]).with_name(f"threads-{number}").write_text(str(most))
+
+
 def make(number, *, rng):
     """A small regression; as a dataset, it may fail before the run has begun."""
+    report_threads(number)
     if not is_mended():
         if number in RAISES_EARLY:
             raise ValueError(f"number {number} is not to be had")
