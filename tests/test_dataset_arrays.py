@@ -4,16 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from samples import generator
+from samples import GOOD, LABELS, generator
 
 from plastic import datasets
 from plastic.datasets import Dataset, Split, from_arrays, from_parts
 from plastic.errors import InvalidData, InvalidParameter
 
 # ---------------------------------------------------------------- what cannot be learned from
-
-LABELS = np.arange(20) % 2
-GOOD = np.arange(40.0).reshape(20, 2)
 
 
 def spoiled(value):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sklearn.datasets
 from omegaconf import OmegaConf
-from samples import generator, rows_of
+from samples import assert_same, generator, rows_of
 
 from plastic import datasets
 from plastic.datasets.mnist1d import published_signals
@@ -28,12 +28,6 @@ OFFLINE = {
 }
 PRIVATE = ("fashion_mnist", "table")  # these need files
 DRIFTING = ("permuted_inputs", "permuted_labels", "rotated_inputs")  # these need a base
-
-
-def assert_same(first, second):
-    for name, split in first.splits.items():
-        assert np.array_equal(split.X, second.splits[name].X)
-        assert np.array_equal(split.y, second.splits[name].y)
 
 
 # ---------------------------------------------------------------- every loader
