@@ -82,6 +82,19 @@ def test_equivalence_and_ignorance_are_told_apart(tmp_path):
     assert "too few pairs of seeds (1 pair, 2 missing)" in verdicts[frozenset("ad")]
 
 
+def test_a_sure_difference_of_no_importance_is_told_as_such(tmp_path):
+    write_sweep(
+        tmp_path, {"a": {0: 0.804, 1: 0.805, 2: 0.804}, "b": dict.fromkeys(range(3), 0.8)}
+    )
+    row = judge(load_results(tmp_path)).iloc[0]
+    assert row["p_value"] < 0.05
+    assert row["p_equivalent"] > 0.95
+    assert row["verdict"].startswith("a is better than b by 0.4 points")
+    assert row["verdict"].endswith("though hardly: the difference is within 1 point.")
+    wide = judge(load_results(tmp_path), rope=0.02)["verdict"][0]
+    assert wide.endswith("within 2 points.")
+
+
 def test_what_failed_is_counted(sweep):
     scores = score_table(sweep)
     assert scores.n_failed[scores.policies.index("set")].tolist() == [1]

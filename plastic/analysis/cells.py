@@ -67,5 +67,8 @@ def gather_cells(folder: Path, table_name: str, keys: Sequence[str]) -> pd.DataF
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file aside, then put it in place, so that nobody reads half of it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    write(aside)
-    aside.replace(path)
+    try:
+        write(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
