@@ -67,7 +67,7 @@ def _compare(arguments: argparse.Namespace) -> None:
     except PlasticError as error:
         print(f"Note: {error}; choose a file with --csv.")
     if not arguments.no_report:
-        print(_report(results, arguments.by))
+        print(_report(results, arguments))
     if arguments.csv:
         print(f"This comparison, every column of it: {arguments.csv}")
     if arguments.hints:
@@ -116,12 +116,13 @@ def _header(results: Results) -> str:
     return f"{name}: {total} run{'s' * (total != 1)} ({', '.join(statuses)})"
 
 
-def _report(results: Results, by: str) -> str:
+def _report(results: Results, arguments: argparse.Namespace) -> str:
     """Write the page; a line that names it, or says how to get it."""
     from plastic.analysis.report import write_report
 
+    asked = {name: getattr(arguments, name) for name in ("by", "metric", "equal", "baseline")}
     try:
-        return f"Pictures, and the networks as they rewire: {write_report(results, by=by)}"
+        return f"Pictures, and the networks as they rewire: {write_report(results, **asked)}"
     except PlasticError as error:  # the table is worth having without
         return f"No report.html: {error}"
 

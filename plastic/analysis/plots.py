@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plastic.analysis.curves import curves
 from plastic.analysis.importance import parameter_importance
@@ -22,10 +23,12 @@ from plastic.analysis.scores import score_table, setting_label
 from plastic.analysis.statistics import mean_interval
 from plastic.analysis.style import PALETTE, legend, new_axes, nothing, plain, styles
 from plastic.analysis.tasks import accuracy_by_task
-from plastic.errors import InvalidParameter
+from plastic.errors import InvalidParameter, check_range, require_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
 
 LABELS = {
     "step": "optimizer steps",
@@ -46,6 +49,7 @@ def plot_convergence(
     split: str = "test",
     by: str = "policy",
     setting: int | None = None,
+    since: float = 0.0,
     ax: Axes | None = None,
 ) -> Axes:
     """Mean curve of each policy, with the 95% band over its seeds.
@@ -57,16 +61,21 @@ def plot_convergence(
         As `plastic.analysis.curves` takes them.
     setting : int, optional
         Number of the setting (dataset, density, ...) to draw; needed if there are several.
+    since : float
+        The height is chosen for what lies behind this share of the way, in [0, 1), so that a
+        steep start does not press flat all that follows; curves may begin outside of it.
     ax : Axes, optional
         Where to draw; a new figure by default.
 
     Raises
     ------
     InvalidParameter
-        If a parameter is none of its choices, or there are several settings and none is chosen.
+        If a parameter is none of its choices or outside its range, or there are several
+        settings and none is chosen.
     MissingExtra
         If Matplotlib is not installed.
     """
+    check_range("since", since, 0, 1, open_high=True)
     settings, policies = settings_of(results, by)
     frame = _of_setting(
         curves(results, x=x, value=value, split=split, by=by), settings, setting
@@ -77,7 +86,10 @@ def plot_convergence(
         _band(ax, frame[frame[by] == name], x, name, looks[name])
     if frame.empty:
         return nothing(ax, "no complete run was evaluated")
-    ax.set_xlabel(LABELS[x])
+    if since > 0:
+        late = frame[frame[x] >= frame[x].min() + since * (frame[x].max() - frame[x].min())]
+        _fit(ax, late["mean"].to_numpy(float))
+    _cost_axis(ax, x)
     ax.set_ylabel(
         f"{split} {value}" if value in ("score", "loss") else LABELS.get(value, value)
     )
@@ -148,8 +160,11 @@ def plot_size(
     setting: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Neurons or connections of each policy over the steps; see `plot_convergence`."""
-    return plot_convergence(results, value=value, by=by, setting=setting, ax=ax)
+    """Neurons or connections of each policy over the steps, from 0; see `plot_convergence`."""
+    ax = plot_convergence(results, value=value, by=by, setting=setting, ax=ax)
+    if ax.lines:
+        ax.set_ylim(bottom=0, top=1.1 * max(ax.dataLim.y1, 1))
+    return ax
 
 
 def plot_final(
@@ -238,7 +253,7 @@ def plot_pareto(
         )
     if len(frame) > 1 and frame[cost].min() > 0 and frame[cost].max() > 5 * frame[cost].min():
         ax.set_xscale("log")
-    ax.set_xlabel(LABELS.get(cost, cost.replace("_", " ")))
+    _cost_axis(ax, cost)
     ax.set_ylabel(metric.replace("_", " "))
     legend(ax)
     return ax
@@ -253,6 +268,8 @@ def plot_critical_difference(
 ) -> Axes:
     """Average ranks over seeds and settings; bars join those that cannot be told apart.
 
+    Lines lead from each policy up to the bars.
+
     References
     ----------
     Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7.
@@ -266,15 +283,16 @@ def plot_critical_difference(
     if n < 2 or found.n_blocks == 0:
         return nothing(ax, "ranks need two policies with a seed in common")
     looks = styles(scores.policies)
+    top = -0.9 - 0.45 * len(found.groups)
     for row, (name, rank) in enumerate(zip(found.policies, found.ranks, strict=True)):
         look = looks[name]
+        ax.plot([rank, rank], [row, top], color=look["color"], linewidth=0.8, zorder=1)
         ax.plot(rank, row, look["marker"], color=look["color"], markersize=7)
-    for first, last in found.groups:
-        at = (found.ranks[first] + found.ranks[last]) / 2
-        ax.plot(found.ranks[[first, last]], [last + 0.32] * 2, color="0.4", linewidth=3)
-        ax.plot([at, at], [first, last + 0.32], color="0.4", linewidth=0.6, linestyle=":")
+    for number, (first, last) in enumerate(found.groups):
+        ends = found.ranks[[first, last]] + [-0.03, 0.03]  # ranks may be equal
+        ax.plot(ends, [-0.9 - 0.45 * number] * 2, color="0.4", linewidth=4, zorder=2)
     ax.set_yticks(range(n), [plain(name) for name in found.policies])
-    ax.set_ylim(n - 0.3, -0.7)
+    ax.set_ylim(n - 0.3, top)
     ax.set_xlabel(
         f"average rank in {found.n_blocks} blocks (critical difference "
         f"{found.critical_difference:.2f})"
@@ -307,17 +325,8 @@ def plot_performance_profile(
         values = scores.table[i]
         if np.isnan(values).all():
             continue
-        profile = performance_profile(values, thresholds)
-        look = looks[name] | {"markevery": 12, "markersize": 4}
-        ax.plot(thresholds, profile["share"], label=plain(name), **look)
-        ax.fill_between(
-            thresholds,
-            profile["low"],
-            profile["high"],
-            color=look["color"],
-            alpha=0.14,
-            linewidth=0,
-        )
+        profile = performance_profile(values, thresholds).rename(columns={"share": "mean"})
+        _band(ax, profile, "threshold", name, looks[name])
     ax.set_xlabel(f"threshold of {metric.replace('_', ' ')}")
     ax.set_ylabel("share of runs above it")
     legend(ax)
@@ -344,6 +353,22 @@ def plot_importance(
     ax.set_xlim(0, 1)
     ax.set_xlabel(f"share of the variance of {metric.replace('_', ' ')}")
     return ax
+
+
+def _fit(ax: Axes, values: Array) -> None:
+    """Let the height be that of these values, with some room for bands."""
+    values = values[np.isfinite(values)]
+    if len(values) and values.max() > values.min():
+        room = 0.35 * (values.max() - values.min())
+        ax.set_ylim(values.min() - room, values.max() + room)
+
+
+def _cost_axis(ax: Axes, name: str) -> None:
+    """Say what lies along x; operations are counted in millions and more."""
+    ax.set_xlabel(LABELS.get(name, name.replace("_", " ")))
+    if name == "train_flops":
+        ticker = require_extra("matplotlib.ticker", "report")
+        ax.xaxis.set_major_formatter(ticker.EngFormatter())
 
 
 def settings_of(results: Results, by: str = "policy") -> tuple[pd.DataFrame, list[str]]:

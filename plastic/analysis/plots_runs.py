@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from plastic.analysis.film import OUTPUTS, Film, film_of, film_of_topology, run_of
 from plastic.analysis.results import Results
@@ -33,7 +34,7 @@ def plot_edits(
     run_id : str, optional
         By default the complete run of the most edits.
     bins : int
-        Stretches of time.
+        Stretches of time, at most: a run that changed less often has one a change.
     ax : Axes, optional
 
     Raises
@@ -54,8 +55,8 @@ def plot_edits(
     ways = np.stack([film.group[film.source[ends]], film.group[film.target[ends]]], axis=1)
     ways[ways == OUTPUTS] = film.group.max() + 1  # behind all others
     kinds, row = np.unique(ways, axis=0, return_inverse=True)
-    edges = np.linspace(0, steps.max() + 1, bins + 1)
-    counts = np.zeros((len(kinds), bins))
+    edges = _stretches(np.unique(steps), bins)
+    counts = np.zeros((len(kinds), len(edges) - 1))
     np.add.at(counts, (row.ravel(), np.searchsorted(edges, steps, "right") - 1), 1)
     mesh = ax.pcolormesh(
         edges,
@@ -74,6 +75,15 @@ def plot_edits(
     if bar.solids is not None:  # without pixels, without seams
         bar.solids.set(rasterized=False, edgecolor="face")
     return ax
+
+
+def _stretches(steps: NDArray[np.int64], bins: int) -> NDArray[np.float64]:
+    """Bounds of at most so many stretches of time, each with some of these steps, ascending."""
+    if len(steps) > bins:
+        return np.linspace(steps[0], steps[-1] + 1, bins + 1)
+    between = (steps[1:] + steps[:-1]) / 2
+    half = float(np.diff(steps).min(initial=steps[0])) / 2
+    return np.concatenate([[steps[0] - half], between, [steps[-1] + half]])
 
 
 def _group_name(group: int, film: Film) -> str:

@@ -6,6 +6,7 @@ runs: those that failed, are unfinished, or ended without a number.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plastic.analysis.compare import check_choices, policy_names, setting_columns
+from plastic.analysis.compare import EQUAL, check_choices, policy_names, setting_columns
+from plastic.analysis.equal_flops import at_equal_flops
 from plastic.analysis.results import Results
+from plastic.errors import check_in
 
 Array = NDArray[np.float64]
 
@@ -119,6 +122,36 @@ def named_runs(results: Results, by: str = "policy") -> tuple[pd.DataFrame, list
     check_choices(results, by=by)
     settings = setting_columns(runs, by)
     return runs.assign(**{by: policy_names(runs, settings, by)}), settings
+
+
+def standing(results: Results, equal: str = "steps", by: str = "policy") -> Results:
+    """The results with their runs as they stood when they are compared.
+
+    Parameters
+    ----------
+    results : Results
+    equal : {"steps", "flops"}
+        At their ends, or where they had cost as much as the cheapest of their setting and
+        seed: then the table of runs is as `plastic.analysis.equal_flops` has it, and all
+        others are as they were.
+    by : str
+        The column whose values are compared.
+
+    Raises
+    ------
+    ResultsError
+        If not one run can be read.
+    InvalidParameter
+        If a parameter is none of its choices.
+    """
+    check_in("equal", equal, EQUAL)
+    check_choices(results, by=by)
+    if equal == "steps":
+        return results
+    settings = setting_columns(results.runs, by)
+    found = copy(results)
+    vars(found)["runs"] = at_equal_flops(results.runs, results.convergence, settings)
+    return found
 
 
 def score_table(

@@ -18,7 +18,9 @@ _COLORS = {color: f"var(--c{i})" for i, color in enumerate(PALETTE)} | {
 }
 
 
-def chart(draw: Callable[..., object], title: str, text: str, *, height: float = 3.6) -> str:
+def chart(
+    draw: Callable[..., object], title: str, text: str, *, names: str = "", height: float = 3.6
+) -> str:
     """A figure of the page.
 
     Parameters
@@ -29,6 +31,8 @@ def chart(draw: Callable[..., object], title: str, text: str, *, height: float =
         What the picture is called.
     text : str
         What it shows, for those who cannot see it and below it for all.
+    names : str
+        What is drawn there, for those who cannot see the legend.
     height : float
         In inches; it is 5.2 wide, so that its letters can be read on a phone.
     """
@@ -50,7 +54,7 @@ def chart(draw: Callable[..., object], title: str, text: str, *, height: float =
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<[^>]*>", lambda found: _tag(found[0]), svg)
-    label = escape(f"{title}. {text}", quote=True)
+    label = escape(f"{title}. {text} {names}".strip(), quote=True)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     return (
         f"<figure><h3>{escape(title)}</h3>{svg}<figcaption>{escape(text)}</figcaption></figure>"

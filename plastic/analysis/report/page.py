@@ -8,11 +8,15 @@ import os
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from plastic.analysis.compare import check_choices
 from plastic.analysis.report import sections
 from plastic.analysis.report.movies import MOST_FILMS, movies, to_script
+from plastic.analysis.report.provenance import what_was_run
+from plastic.analysis.report.terms import Terms
 from plastic.analysis.results import Results
-from plastic.analysis.scores import named_runs
+from plastic.analysis.scores import higher_is_better, named_runs, standing
 from plastic.errors import ResultsError, require_extra
 
 SCRIPTS = ("lines.js", "stage.js", "player.js")
@@ -49,15 +53,23 @@ change, space plays.</p></div>
 <script type="application/json" id="films">{films}</script>"""
 
 
-def report(results: Results, *, by: str = "policy") -> str:
+def report(
+    results: Results,
+    *,
+    by: str = "policy",
+    metric: str = "final_test_score",
+    equal: str = "steps",
+    baseline: str | None = None,
+) -> str:
     """The page of a sweep.
 
     Parameters
     ----------
     results : Results
         Runs that failed are listed; the rest is drawn.
-    by : str
-        The column whose values are compared.
+    by, metric, equal, baseline : str
+        What is compared, as for `plastic.analysis.compare`; the page says so.  Without a
+        baseline the others are compared with ``static``, or all with the best one.
 
     Returns
     -------
@@ -68,47 +80,60 @@ def report(results: Results, *, by: str = "policy") -> str:
     ------
     ResultsError
         If not one run can be read.
+    InvalidParameter
+        If a parameter is none of its choices.
     MissingExtra
         If Matplotlib is not installed.
     """
     require_extra("matplotlib", "report")
     if results.runs.empty:
         raise ResultsError(f"none of the runs in {results.folder} can be read")
-    chosen = chosen_runs(results, by)
+    check_choices(results, by=by, metric=metric)
+    terms = Terms(by, metric, equal, baseline)
+    stood = standing(results, equal, by)
+    chosen = chosen_runs(stood, terms)
     films = movies(results, by, chosen)
     player = "<p>No run left a table of edits to play.</p>"
     if films:
         player = _PLAYER.format(stages=2 * _STAGE, films=to_script(films))
     parts = {
-        "verdict": ("Verdict", sections.verdicts(results, by)),
-        "scores": ("Scores and costs", sections.comparison(results, by)),
-        "charts": ("Charts", sections.charts(results, by)),
-        "rewiring": ("Where it rewired", sections.rewiring(results, chosen)),
+        "verdict": ("Verdict", sections.verdicts(stood, terms)),
+        "scores": ("Scores and costs", sections.comparison(results, terms)),
+        "charts": ("Charts", sections.charts(stood, terms)),
+        "rewiring": ("Where it rewired", sections.rewiring(results, by, chosen)),
         "topology": ("The networks as they rewire", player),
-        "runs": ("What was run", sections.what_was_run(results, by)),
+        "runs": ("What was run", what_was_run(results, by)),
     }
     links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in parts.items())
     body = "".join(
         f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>{text}</section>'
         for key, (title, text) in parts.items()
     )
-    return _document(_title(results), _counts(results), links, body)
+    counts = f"{_counts(results)} {terms.sentence}"
+    return _document(_title(results), counts, links, body)
 
 
-def write_report(
-    results: Results, path: str | Path | None = None, *, by: str = "policy"
-) -> Path:
+def write_report(results: Results, path: str | Path | None = None, **choices: Any) -> Path:
     """Write the page, by default as ``report.html`` in the folder of the results; its path.
+
+    Parameters
+    ----------
+    results : Results
+    path : path, optional
+    **choices
+        As for `report`.
 
     Raises
     ------
     ResultsError
         If not one run can be read, or the page cannot be written.
+    InvalidParameter
+        If a parameter is none of its choices.
     MissingExtra
         If Matplotlib is not installed.
     """
     path = results.folder / "report.html" if path is None else Path(path)
-    text = report(results, by=by)
+    text = report(results, **choices)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         fresh.write_text(text, encoding="utf-8")
@@ -119,12 +144,14 @@ def write_report(
     return path
 
 
-def chosen_runs(results: Results, by: str = "policy") -> list[str]:
+def chosen_runs(results: Results, terms: Terms) -> list[str]:
     """The runs that are drawn alone: of each policy that of the lowest seed, the best first."""
+    by = terms.by
     named = named_runs(results, by)[0]
     named = named.assign(lost=named["status"] != "complete")
-    named["mean"] = named.groupby(by)["final_test_score"].transform("mean")
-    named = named.sort_values(["lost", "mean", "seed"], ascending=[True, False, True])
+    named["mean"] = named.groupby(by)[terms.metric].transform("mean")
+    up = not higher_is_better(terms.metric)
+    named = named.sort_values(["lost", "mean", "seed"], ascending=[True, up, True])
     first = named.drop_duplicates(by)
     rest = named[~named["run_id"].isin(first["run_id"])]
     # with few policies there is room for a second seed of each

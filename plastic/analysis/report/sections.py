@@ -22,75 +22,83 @@ from plastic.analysis.plots import (
     settings_of,
 )
 from plastic.analysis.plots_runs import plot_arms, plot_edits
+from plastic.analysis.rendering import notes, one_table
 from plastic.analysis.report.charts import chart
+from plastic.analysis.report.tables import table
+from plastic.analysis.report.terms import Terms
 from plastic.analysis.results import Results
-from plastic.analysis.scores import setting_label
-from plastic.columns import is_execution
+from plastic.analysis.scores import named_runs, score_table, setting_label
 
-MOST_SETTINGS, MOST_VERDICTS, MOST_ROWS, MOST_RUNS = 6, 200, 400, 4
-"""How many settings are drawn, verdicts and rows of tables written, and runs drawn alone."""
+MOST_SETTINGS, MOST_VERDICTS, MOST_RUNS = 6, 200, 4
+"""How many settings are drawn, verdicts written, and runs drawn alone."""
 
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]], caption: str) -> str:
-    """A table; numbers are set right, and of too many rows the first ones are shown."""
-    rows = list(rows)
-    body = "".join(
-        "<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows[:MOST_ROWS]
-    )
-    more = len(rows) - MOST_ROWS
-    note = f'<p class="note">{more} more rows are in the tables.</p>' if more > 0 else ""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{note}"
-    )
+START = 0.1
+"""Share of the way that curves are not scaled to, as they all begin at chance."""
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, str):
-        return f'<td class="{"long" if len(value) > 40 else ""}">{escape(value)}</td>'
-    if value is None or pd.isna(value):
-        return '<td class="number">-</td>'
-    return f'<td class="number">{_number(value)}</td>'
+_HOLM = (
+    "p is corrected by Holm's method for all comparisons of one list; intervals are those of "
+    "each pair alone."
+)
 
 
-def _number(value: Any) -> str:
-    if float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:.4g}"
-
-
-def verdicts(results: Results, by: str) -> str:
-    """Every pair of policies in a sentence, those with the best one of a setting first."""
-    frame = judge(results, by=by)
+def verdicts(results: Results, terms: Terms) -> str:
+    """Every pair in a sentence: those with the baseline first, or with the best one."""
+    asked: dict[str, Any] = {"metric": terms.metric, "by": terms.by}
+    frame = judge(results, **asked)
     if frame.empty:
-        return '<p class="lead">There are no two policies to compare.</p>'
+        what = "policies" if terms.by == "policy" else f"values of {escape(terms.by)}"
+        return f'<p class="lead">There are no two {what} to compare.</p>'
+    scores = score_table(results, **asked)
+    baseline = terms.baseline or ("static" if "static" in scores.policies else None)
+    parts = []
+    if len(scores.settings) > 1 and scores.unit:
+        together = judge(results, **asked, baseline=baseline, across=True)
+        parts.append("<h3>All settings together</h3>" + _first_leads(together["verdict"]))
+    if baseline is None:
+        parts.append(_best_first(frame))
+    else:
+        against = judge(results, **asked, baseline=baseline)
+        for label, pairs in _by_setting(against):
+            parts.append(f"<h3>{escape(label)}</h3>{_first_leads(pairs['verdict'])}")
+        if len(frame) > len(against):
+            parts.append(
+                f"<details><summary>All {len(frame)} pairs, p corrected for as many"
+                f"</summary>{_best_first(frame)}</details>"
+            )
     columns = list(frame.columns[: frame.columns.get_loc("a")])
-    parts: list[str] = []
-    shown = 0
+    heads = [*columns, "a", "b", "difference", "low", "high", "p_value", "p_better"]
+    heads += ["p_equivalent", "p_worse", "n_pairs", "n_missing"]
+    rows = frame[heads].itertuples(index=False)
+    evidence = table(heads, rows, "Evidence for each pair")
+    parts.append(f'<p class="note">{_HOLM}</p>')
+    parts.append(f"<details><summary>The evidence as a table</summary>{evidence}</details>")
+    return "".join(parts)
+
+
+def _by_setting(frame: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
+    columns = list(frame.columns[: frame.columns.get_loc("a")])
     for _, pairs in frame.groupby(columns, dropna=False, sort=False):
-        label = setting_label(pairs[columns].iloc[0])
-        parts.append(f"<h3>{escape(label)}</h3>")
-        best = pairs["a"].iloc[0]
-        first = pairs[pairs["a"] == best]
-        parts.append(f'<p class="lead">{escape(str(first["verdict"].iloc[0]))}</p>')
-        parts.append(_sentences(first["verdict"].iloc[1:]))
-        others = pairs[pairs["a"] != best].head(max(MOST_VERDICTS - shown, 0))
-        shown += len(others)
+        yield setting_label(pairs[columns].iloc[0]), pairs
+
+
+def _best_first(frame: pd.DataFrame) -> str:
+    """Setting by setting the pairs with the best one, and folded away the others."""
+    parts, room = [], MOST_VERDICTS
+    for label, pairs in _by_setting(frame):
+        with_best = pairs["a"] == pairs["a"].iloc[0]
+        parts.append(f"<h3>{escape(label)}</h3>{_first_leads(pairs['verdict'][with_best])}")
+        others = pairs["verdict"][~with_best].head(room)
+        room -= len(others)
         if len(others):
             parts.append(f"<details><summary>{len(others)} other pairs</summary>")
-            parts.append(_sentences(others["verdict"]) + "</details>")
-    heads = ["a", "b", "difference", "low", "high", "p_value", "n_pairs", "n_missing"]
-    parts.append("<details><summary>The evidence as a table</summary>")
-    parts.append(
-        table(
-            [*columns, *heads],
-            frame[[*columns, *heads]].itertuples(index=False),
-            "Evidence for each pair",
-        )
-    )
-    parts.append("</details>")
+            parts.append(_sentences(others) + "</details>")
     return "".join(parts)
+
+
+def _first_leads(lines: pd.Series) -> str:
+    rest = lines.iloc[1 : MOST_VERDICTS + 1]
+    return f'<p class="lead">{escape(str(lines.iloc[0]))}</p>{_sentences(rest)}'
 
 
 def _sentences(lines: Iterable[str]) -> str:
@@ -98,47 +106,37 @@ def _sentences(lines: Iterable[str]) -> str:
     return f'<ul class="verdicts">{items}</ul>' if items else ""
 
 
-def comparison(results: Results, by: str) -> str:
-    """What was reached, and at what cost."""
-    frame = compare(results, by=by)
-    columns = list(frame.columns[: frame.columns.get_loc(by)])
-    heads = [*columns, by, "n_seeds", "n_failed", "n_unfinished", "mean", "low", "high"]
-    heads += ["best_mean", "n_neurons", "n_connections", "train_flops", "seconds"]
-    return table(heads, frame[heads].itertuples(index=False), "Final test scores and costs")
+def comparison(results: Results, terms: Terms) -> str:
+    """What was reached, and at what cost: the table that is printed, too."""
+    frame = compare(
+        results,
+        baseline=terms.baseline,
+        by=terms.by,
+        metric=terms.metric,
+        equal=terms.equal,
+    )
+    found = one_table(frame)
+    n = found.n_names
+    rows = [
+        [*line[:n], *(cell.replace("+-", "\u00b1") for cell in line[n:])] for line in found.body
+    ]
+    told = " ".join(notes(frame)).replace(" +- is half", " \u00b1 is half")
+    return (
+        table(found.head, rows, "Scores and costs", n_names=n)
+        + f'<p class="note">{escape(told)}</p>'
+    )
 
 
-def charts(results: Results, by: str) -> str:
+def charts(results: Results, terms: Terms) -> str:
     """Scores, costs and sizes, setting by setting, and ranks over all of them."""
-    settings, policies = settings_of(results, by)
-    tall = 3.4 + 0.2 * (-(-len(policies) // 3))
-    rows = 1.2 + 0.28 * len(policies)
+    settings, policies = settings_of(results, terms.by)
     parts = []
     for number in range(min(len(settings), MOST_SETTINGS)):
         label = setting_label(settings.iloc[number])
-        on: dict[str, Any] = {"by": by, "setting": number}
-        drawn: list[tuple[str, Callable[..., object], dict[str, Any], float, str]] = [
-            ("Test score over steps", plot_convergence, on, tall, "Mean and 95% band."),
-            (
-                "Test score over operations",
-                plot_convergence,
-                on | {"x": "train_flops"},
-                tall,
-                "Mean and 95% band at equal training FLOPs.",
-            ),
-            ("Final test score", plot_final, on, rows, "Every seed, mean and 95% interval."),
-            ("Connections over time", plot_size, on, tall, "Mean and 95% band."),
-            (
-                "Neurons over time",
-                plot_size,
-                on | {"value": "n_neurons"},
-                tall,
-                "Mean and 95% band.",
-            ),
-        ]
         pictures = [
-            chart(partial(plot, results, **options), f"{title}: {label}",
-                  f"{text} {_who(policies)}", height=height)
-            for title, plot, options, height, text in drawn
+            chart(partial(plot, results, by=terms.by, setting=number, **options),
+                  f"{title}: {label}", text, names=_who(policies), height=height)
+            for title, plot, options, height, text in _of_setting(results, terms, len(policies))
         ]  # fmt: skip
         parts.append(f"<h3>{escape(label)}</h3><div class='charts'>{''.join(pictures)}</div>")
     if len(settings) > MOST_SETTINGS:
@@ -146,38 +144,81 @@ def charts(results: Results, by: str) -> str:
             f"<p class='note'>{len(settings) - MOST_SETTINGS} more settings are in the tables; "
             "plastic.analysis.plot_convergence(results, setting=...) draws each.</p>"
         )
+    if not _grew(results):
+        parts.append("<p>No run added or pruned neurons: only connections changed.</p>")
     parts.append("<h3>Costs, and all settings together</h3>")
-    return "".join(parts) + f"<div class='charts'>{_overall(results, by, tall, rows)}</div>"
+    return "".join(parts) + f"<div class='charts'>{_overall(results, terms)}</div>"
 
 
-def _overall(results: Results, by: str, tall: float, rows: float) -> str:
-    settings = settings_of(results, by)[0]
+Drawn = tuple[str, Callable[..., object], dict[str, Any], float, str]
+
+
+def _of_setting(results: Results, terms: Terms, n: int) -> list[Drawn]:
+    """Title, function, its options, height and caption of each picture of a setting."""
+    tall, rows = _heights(n)
+    curve, options = f"{terms.curve.get('split', 'test')} {terms.curve['value']}", terms.curve
+    band = "Mean and 95% band; the height fits what follows the first tenth."
+    over: dict[str, Any] = {**options, "since": START}
+    drawn: list[Drawn] = [
+        (f"{curve.capitalize()} over steps", plot_convergence, over, tall,
+         band),
+        (f"{curve.capitalize()} over operations", plot_convergence,
+         over | {"x": "train_flops"}, tall, f"At equal training FLOPs. {band}"),
+        (terms.measure.capitalize(), plot_final, {"metric": terms.metric}, rows,
+         f"Every seed, mean and 95% interval, {terms.moment}."),
+        ("Connections over time", plot_size, {}, tall, "Mean and 95% band."),
+    ]  # fmt: skip
+    if _grew(results):
+        drawn.append(
+            ("Neurons over time", plot_size, {"value": "n_neurons"}, tall, "Mean and 95% band.")
+        )
+    return drawn
+
+
+def _heights(n: int) -> tuple[float, float]:
+    """Of pictures with a legend, and of those with a row for each."""
+    return 3.4 + 0.2 * (-(-n // 3)), 1.2 + 0.28 * n
+
+
+def _grew(results: Results) -> bool:
+    """Whether the number of neurons changed in any run."""
+    sizes = results.convergence.groupby("run_id", observed=True)["n_neurons"]
+    return bool((sizes.max() != sizes.min()).any())
+
+
+def _overall(results: Results, terms: Terms) -> str:
+    settings, policies = settings_of(results, terms.by)
+    tall, rows = _heights(len(policies))
     shared = settings.drop(columns="density", errors="ignore").drop_duplicates()
+    asked: dict[str, Any] = {"metric": terms.metric, "by": terms.by}
     pictures = []
     for number in range(min(len(shared), MOST_SETTINGS)):
         label = setting_label(shared.iloc[number])
         for cost, name in (("n_connections", "connections"), ("train_flops", "FLOPs")):
             pictures.append(
                 chart(
-                    partial(plot_pareto, results, cost=cost, by=by, setting=number),
-                    f"Score against {name}: {label}",
-                    "The line joins the policies that no other beats on both.",
+                    partial(plot_pareto, results, cost=cost, setting=number, **asked),
+                    f"{terms.measure.capitalize()} against {name}: {label}",
+                    "The line joins those that no other beats on both.",
+                    names=_who(policies),
                     height=tall,
                 )
             )
     pictures.append(
         chart(
-            partial(plot_critical_difference, results, by=by),
+            partial(plot_critical_difference, results, **asked),
             "Average ranks",
-            "Bars join policies that cannot be told apart (Nemenyi, 95%).",
-            height=rows + 0.3,
+            "A bar joins lines of policies that cannot be told apart (Nemenyi, 95%).",
+            names=_who(policies),
+            height=rows + 0.6,
         )
     )
     pictures.append(
         chart(
-            partial(plot_performance_profile, results, by=by),
+            partial(plot_performance_profile, results, **asked),
             "Performance profile",
             "Share of runs above each score, with its 95% band.",
+            names=_who(policies),
             height=tall,
         )
     )
@@ -189,59 +230,33 @@ def _who(policies: Sequence[str]) -> str:
     return f"Policies: {names}{f' and {len(policies) - 8} more' if len(policies) > 8 else ''}."
 
 
-def rewiring(results: Results, chosen: Sequence[str]) -> str:
+def rewiring(results: Results, by: str, chosen: Sequence[str]) -> str:
     """Where runs rewired, and what their bandits did."""
-    pictures = []
-    for run_id in chosen[:MOST_RUNS]:
-        pictures.append(
-            chart(
-                partial(plot_edits, results, run_id),
-                f"Edits of {run_id}",
-                "Connections born and pruned by the groups they join, over time.",
-            )
+    named = named_runs(results, by)[0].set_index("run_id")
+    names = {run: f"{named.loc[run, by]}, seed {named.loc[run, 'seed']}" for run in chosen}
+    edited = [run for run in chosen if named.loc[run, "n_edits"] > 0]
+    pictures = [
+        chart(
+            partial(plot_edits, results, run),
+            f"Edits: {names[run]}",
+            f"Connections born and pruned by the groups they join, over time. Run {run}.",
         )
-    for run_id in _with_bandit(results, chosen)[:2]:
+        for run in edited[:MOST_RUNS]
+    ]
+    for run in _with_bandit(results, chosen)[:2]:
         for value in ("pulls", "posterior_mean", "reward"):
             pictures.append(
                 chart(
-                    partial(plot_arms, results, run_id, value=value),
-                    f"Arms of {run_id}: {value.replace('_', ' ')}",
-                    "The arms pulled most, over time.",
+                    partial(plot_arms, results, run, value=value),
+                    f"Arms, {value.replace('_', ' ')}: {names[run]}",
+                    f"The arms pulled most, over time. Run {run}.",
                     height=4.2,
                 )
             )
+    if not pictures:
+        return "<p>No run rewired itself.</p>"
     return f"<div class='charts'>{''.join(pictures)}</div>"
 
 
 def _with_bandit(results: Results, chosen: Sequence[str]) -> list[str]:
     return [run_id for run_id in chosen if not run_of(results, run_id).arms.empty]
-
-
-def what_was_run(results: Results, by: str) -> str:
-    """Configurations that differ, seeds, failures and files that cannot be read."""
-    runs = results.runs
-    own = [name for name in runs if name not in ("run_id", "started", "seconds", "git_commit")]
-    config = own[: own.index("status")] + own[own.index("steps_done") + 1 :]
-    differing = [
-        name
-        for name in config
-        if name not in ("seed", by) and not is_execution(name) and len(runs[name].unique()) > 1
-    ]
-    seeds = runs.groupby(by)["seed"].agg(lambda s: ", ".join(map(str, sorted(set(s)))))
-    parts = ["<h3>Seeds</h3>", table([by, "seeds"], seeds.items(), "Seeds of each policy")]
-    if differing:
-        values = (
-            (name, ", ".join(map(str, runs[name].dropna().unique()[:12]))) for name in differing
-        )
-        parts += ["<h3>What differs</h3>", table(["key", "values"], values, "What differs")]
-    lost = pd.concat([results.failed, results.unfinished])[["run_id", "status", "reason"]]
-    if len(lost):
-        parts.append("<h3>Failed and unfinished runs</h3>")
-        parts.append(table(list(lost), lost.itertuples(index=False), "Failed runs"))
-    else:
-        parts.append("<p>Every run came to its end.</p>")
-    if len(results.unreadable):
-        parts.append("<h3>Unreadable files</h3>")
-        bad = results.unreadable
-        parts.append(table(list(bad), bad.itertuples(index=False), "Unreadable files"))
-    return "".join(parts)
