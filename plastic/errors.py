@@ -59,7 +59,7 @@ class InvalidCheckpoint(PlasticError, ValueError):
 
 
 class ContractBroken(PlasticError, AssertionError):
-    """A policy or a bandit does not keep a promise that every one of them makes."""
+    """A policy, bandit or metric does not keep a promise that every one of them makes."""
 
 
 class StopRun(PlasticError, RuntimeError):

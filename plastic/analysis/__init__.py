@@ -18,6 +18,7 @@ from plastic.analysis.plots import (
     plot_size,
     plot_tasks,
 )
+from plastic.analysis.plots_metrics import plot_metric
 from plastic.analysis.plots_runs import plot_arms, plot_edits, plot_topology
 from plastic.analysis.profiles import performance_profile, probability_of_improvement
 from plastic.analysis.ranking import Ranking, friedman, nemenyi, rank_policies, wilcoxon
@@ -25,6 +26,7 @@ from plastic.analysis.rendering import format_comparison, to_markdown
 from plastic.analysis.results import Results, load_results
 from plastic.analysis.scores import Scores, score_table, setting_label
 from plastic.analysis.statistics import holm, mean_interval, paired_difference
+from plastic.analysis.structure import structure_over_time
 from plastic.analysis.studies import STUDY_COLUMNS, summarize, write_study
 from plastic.analysis.tasks import accuracy_by_task, change_over_tasks
 
@@ -66,6 +68,7 @@ __all__ = [
     "plot_edits",
     "plot_final",
     "plot_importance",
+    "plot_metric",
     "plot_pareto",
     "plot_performance_profile",
     "plot_size",
@@ -75,6 +78,7 @@ __all__ = [
     "rank_policies",
     "score_table",
     "setting_label",
+    "structure_over_time",
     "summarize",
     "summary",
     "to_markdown",

@@ -70,8 +70,34 @@ def curves(
     check_in("split", split, SPLITS)
     check_range("level", level, 0, 1, open_low=True, open_high=True)
     check_count("n_points", n_points, low=2)
+    frame = _of_split(results, split, x, value)
+    return mean_curves(results, frame, by=by, level=level, n_points=n_points)
+
+
+def mean_curves(
+    results: Results,
+    frame: pd.DataFrame,
+    *,
+    by: str = "policy",
+    level: float = LEVEL,
+    n_points: int = 100,
+) -> pd.DataFrame:
+    """The same of any numbers that runs have left on their way.
+
+    Parameters
+    ----------
+    results : Results
+        Complete runs are used.
+    frame : DataFrame
+        ``run_id`` (categories), a place and a value: a row for each point of a run, ascending.
+    by : str
+    level : float
+    n_points : int
+        As in `curves`; places that are steps are taken as they are.
+    """
+    x = str(frame.columns[1])
     pieces = []
-    for setting, policy, runs in _groups(results, by, split, x, value):
+    for setting, policy, runs in _groups(results, by, frame):
         grid, table = _on_grid(runs, None if x == "step" else n_points)
         mean, half, n = _band(table, level)
         pieces.append(
@@ -93,16 +119,19 @@ def curves(
     return pd.DataFrame(columns=[*columns, by, x, "mean", "low", "high", "n_runs"])
 
 
+def _of_split(results: Results, split: str, x: str, value: str) -> pd.DataFrame:
+    frame = results.convergence
+    return frame.loc[frame["split"] == split, ["run_id", x, value]]
+
+
 def _groups(
-    results: Results, by: str, split: str, x: str, value: str
+    results: Results, by: str, frame: pd.DataFrame
 ) -> Iterator[tuple[dict[str, Any], str, list[tuple[Array, Array]]]]:
     """Setting, policy, and the (x, value) of each of its complete runs."""
     named, columns = named_runs(results, by)
-    frame = results.convergence
-    frame = frame.loc[frame["split"] == split, ["run_id", x, value]]
     codes = frame["run_id"].cat.codes.to_numpy()
     order = np.argsort(codes, kind="stable")
-    xs, ys = (frame[name].to_numpy(np.float64)[order] for name in (x, value))
+    xs, ys = (frame[name].to_numpy(np.float64)[order] for name in frame.columns[1:])
     bounds = np.searchsorted(codes[order], np.arange(len(frame["run_id"].cat.categories) + 1))
     place = {run_id: i for i, run_id in enumerate(frame["run_id"].cat.categories)}
     complete = named[named["status"] == "complete"]
@@ -252,8 +281,8 @@ def milestones(
     check_in("split", split, SPLITS)
     up = higher_is_better(value)
     rows = []
-    flops = _groups(results, by, split, "train_flops", value)
-    steps = _groups(results, by, split, "step", value)
+    flops = _groups(results, by, _of_split(results, split, "train_flops", value))
+    steps = _groups(results, by, _of_split(results, split, "step", value))
     for (setting, policy, runs), (_, _, costs) in zip(steps, flops, strict=True):
         when = np.array([first_reached(*run, target, higher_is_better=up) for run in runs])
         paid = np.array([first_reached(*run, target, higher_is_better=up) for run in costs])

@@ -6,7 +6,7 @@ apart by colour, dashes and marker.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,15 +77,11 @@ def plot_convergence(
     """
     check_range("since", since, 0, 1, open_high=True)
     settings, policies = settings_of(results, by)
-    frame = _of_setting(
-        curves(results, x=x, value=value, split=split, by=by), settings, setting
-    )
+    frame = of_setting(curves(results, x=x, value=value, split=split, by=by), settings, setting)
     ax = new_axes(ax)
-    looks = styles(policies)
-    for name in policies:
-        _band(ax, frame[frame[by] == name], x, name, looks[name])
     if frame.empty:
         return nothing(ax, "no complete run was evaluated")
+    draw_curves(ax, frame, policies, by, x)
     if since > 0:
         late = frame[frame[x] >= frame[x].min() + since * (frame[x].max() - frame[x].min())]
         _fit(ax, late["mean"].to_numpy(float))
@@ -95,6 +91,15 @@ def plot_convergence(
     )
     legend(ax)
     return ax
+
+
+def draw_curves(
+    ax: Axes, frame: pd.DataFrame, policies: Sequence[str], by: str, x: str
+) -> None:
+    """The curves of one setting, a line and its band for each policy that has any."""
+    looks = styles(policies)
+    for name in policies:
+        _band(ax, frame[frame[by] == name], x, name, looks[name])
 
 
 def plot_tasks(
@@ -127,7 +132,7 @@ def plot_tasks(
         If Matplotlib is not installed.
     """
     settings, policies = settings_of(results, by)
-    frame = _of_setting(accuracy_by_task(results, value=value, by=by), settings, setting)
+    frame = of_setting(accuracy_by_task(results, value=value, by=by), settings, setting)
     ax = new_axes(ax)
     if frame.empty:
         return nothing(ax, "no complete run was on a dataset that drifts")
@@ -230,7 +235,7 @@ def plot_pareto(
     together = [name for name in columns if name != "density"]
     settings, policies = settings_of(results, by)
     shared = settings[together].drop_duplicates().reset_index(drop=True)
-    frame = _of_setting(frame, shared, setting).dropna(subset=["mean", cost])
+    frame = of_setting(frame, shared, setting).dropna(subset=["mean", cost])
     ax = new_axes(ax)
     if frame.empty:
         return nothing(ax, "no complete run has a score")
@@ -392,10 +397,16 @@ def _number(settings: pd.DataFrame, setting: int | None) -> int:
     return setting
 
 
-def _of_setting(
+def of_setting(
     frame: pd.DataFrame, settings: pd.DataFrame, setting: int | None
 ) -> pd.DataFrame:
-    """The rows of one setting; a NaN equals a NaN."""
+    """The rows of one setting; a NaN equals a NaN.
+
+    Raises
+    ------
+    InvalidParameter
+        If there are several and none is chosen, or there is no such one.
+    """
     chosen = (
         settings.iloc[_number(settings, setting)] if len(settings) else pd.Series(dtype=object)
     )

@@ -18,6 +18,7 @@ from plastic.metrics.turnover import Turnover
 
 __all__ = [
     "PROBE",
+    "STRUCTURE",
     "Age",
     "DeadEnds",
     "Degrees",
@@ -38,3 +39,14 @@ __all__ = [
     "as_rows",
     "remembered",
 ]
+
+STRUCTURE: dict[str, type[Metric]] = {
+    "degrees": Degrees,
+    "turnover": Turnover,
+    "age": Age,
+    "survival": Survival,
+    "dead_ends": DeadEnds,
+    "depth": Depth,
+    "path_lengths": PathLengths,
+}
+"""What structure alone tells, at little cost; as in conf/metrics/structure.yaml."""

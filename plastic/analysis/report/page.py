@@ -96,14 +96,18 @@ def report(
     player = "<p>No run left a table of edits to play.</p>"
     if films:
         player = _PLAYER.format(stages=2 * _STAGE, films=to_script(films))
+    asked = (results.complete["metrics"] != "[]").any()
+    structure = sections.structure(results, by) if asked else ""
     parts = {
         "verdict": ("Verdict", sections.verdicts(stood, terms)),
         "scores": ("Scores and costs", sections.comparison(results, terms)),
         "charts": ("Charts", sections.charts(stood, terms)),
         "rewiring": ("Where it rewired", sections.rewiring(results, by, chosen)),
+        "structure": ("Structure over time", structure),
         "topology": ("The networks as they rewire", player),
         "runs": ("What was run", what_was_run(results, by)),
     }
+    parts = {key: part for key, part in parts.items() if part[1]}
     links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in parts.items())
     body = "".join(
         f'<section aria-labelledby="{key}"><h2 id="{key}">{title}</h2>{text}</section>'

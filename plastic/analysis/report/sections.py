@@ -21,6 +21,7 @@ from plastic.analysis.plots import (
     plot_size,
     settings_of,
 )
+from plastic.analysis.plots_metrics import plot_metric
 from plastic.analysis.plots_runs import plot_arms, plot_edits
 from plastic.analysis.rendering import notes, one_table
 from plastic.analysis.report.charts import chart
@@ -29,8 +30,8 @@ from plastic.analysis.report.terms import Terms
 from plastic.analysis.results import Results
 from plastic.analysis.scores import named_runs, score_table, setting_label
 
-MOST_SETTINGS, MOST_VERDICTS, MOST_RUNS = 6, 200, 4
-"""How many settings are drawn, verdicts written, and runs drawn alone."""
+MOST_SETTINGS, MOST_VERDICTS, MOST_RUNS, MOST_METRICS = 6, 200, 4, 16
+"""How many settings are drawn, verdicts written, runs drawn alone, and metrics."""
 
 START = 0.1
 """Share of the way that curves are not scaled to, as they all begin at chance."""
@@ -223,6 +224,27 @@ def _overall(results: Results, terms: Terms) -> str:
         )
     )
     return "".join(pictures)
+
+
+def structure(results: Results, by: str) -> str:
+    """What metrics read over time, in the settings where they were asked for."""
+    read = results.metrics
+    settings, policies = settings_of(results, by)
+    tall = 3.4 + 0.2 * (-(-len(policies) // 3))
+    parts = []
+    for number in range(min(len(settings), MOST_SETTINGS)):
+        label = setting_label(settings.iloc[number])
+        pictures = [
+            chart(
+                partial(plot_metric, results, name, by=by, setting=number),
+                f"{name.replace('_', ' ').capitalize()}: {label}",
+                f"Mean and 95% band. {_who(policies)}",
+                height=tall,
+            )
+            for name in read["metric"].unique().tolist()[:MOST_METRICS]
+        ]
+        parts.append(f"<h3>{escape(label)}</h3><div class='charts'>{''.join(pictures)}</div>")
+    return "".join(parts)
 
 
 def _who(policies: Sequence[str]) -> str:
