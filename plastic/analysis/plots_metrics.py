@@ -70,9 +70,14 @@ def plot_metric(
         return nothing(ax, f"no complete run has a number for {plain(metric)}")
     draw_curves(ax, frame, policies, by, "step")
     ax.set_xlabel(LABELS["step"])
-    ax.set_ylabel(plain(f"{metric} {rows['label'].iloc[0]}".replace("_", " ").strip()))
+    ax.set_ylabel(plain(_named(metric, str(rows["label"].iloc[0]))))
     legend(ax)
     return ax
+
+
+def _named(metric: str, label: str) -> str:
+    name = metric if label in ("", metric) else f"{metric}: {label}"
+    return name.replace("_", " ")
 
 
 def metric_rows(table: pd.DataFrame, metric: str, label: str | None = None) -> pd.DataFrame:

@@ -69,8 +69,11 @@ def structure_over_time(
     ]
     names = [column.name for column in METRICS]
     frame = pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame(columns=names)
-    kinds = {"run_id": "category", "metric": "category", "label": "category"}
-    return frame.astype(kinds | {"step": "int64", "value": "float64"})
+    for column in METRICS:
+        if column.dtype == "category":  # in the order in which they come, as in a table read
+            values = frame[column.name].astype("str")
+            frame[column.name] = pd.Categorical(values, values.unique())
+    return frame.astype({"step": "int64", "value": "float64"})
 
 
 def _rows_of(

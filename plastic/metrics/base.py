@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from plastic.datasets.base import Truth
 from plastic.errors import InvalidParameter
 from plastic.topology import Kind, Structure
+from plastic.topology.structure import locked
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,7 +43,7 @@ Need = Literal["weights", "activity", "truth"]
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """A network as metrics see it.
+    """A network as metrics see it; nothing in it can be written to.
 
     Parameters
     ----------
@@ -69,15 +70,20 @@ class Reading:
     activity: Array | None = None
     truth: Truth | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("weights", "activity"):
+            if (held := getattr(self, name)) is not None:
+                object.__setattr__(self, name, locked(held.view()))
+
     @cached_property
     def hidden(self) -> NDArray[np.intp]:
         """Slots of the hidden neurons, ascending."""
-        return np.flatnonzero(self.structure.kinds == Kind.HIDDEN)
+        return locked(np.flatnonzero(self.structure.kinds == Kind.HIDDEN))
 
     @cached_property
     def born(self) -> NDArray[np.int64]:
         """Training step at which each connection was born, shape (n_connections,)."""
-        return self.birth_steps("connection", self.structure.connection_ids)
+        return locked(self.birth_steps("connection", self.structure.connection_ids))
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
@@ -86,16 +92,19 @@ class Reading:
 
         s = self.structure
         shape = s.n_neurons, s.n_neurons
-        return sparse.csr_array((np.ones(s.n_connections), s.out.targets, s.out.indptr), shape)
+        ones = locked(np.ones(s.n_connections))
+        return sparse.csr_array((ones, s.out.targets, s.out.indptr), shape)
 
     @cached_property
     def undirected(self) -> sparse.csr_array:
         """Adjacency without directions: 1 at both places of each connection."""
-        return (self.matrix + self.matrix.T).tocsr()
+        both = (self.matrix + self.matrix.T).tocsr()
+        locked(both.data)
+        return both
 
     @cached_property
     def graph(self) -> nx.DiGraph:
-        """An ordinary NetworkX graph of neuron ids, for algorithms; made when first asked for.
+        """A frozen NetworkX graph of neuron ids, for algorithms; copy it to change it.
 
         Its adjacency is in dictionaries, which such algorithms walk several times as fast as
         the live graph of a `plastic.topology.Topology`.
@@ -106,7 +115,7 @@ class Reading:
         graph.add_nodes_from(s.neuron_ids.tolist())
         ends = s.neuron_ids[s.sources].tolist(), s.neuron_ids[s.targets].tolist()
         graph.add_edges_from(zip(*ends, strict=True))
-        return graph
+        return nx.freeze(graph)
 
     def needed(self, name: Need) -> Any:
         """What a metric said that it needs.

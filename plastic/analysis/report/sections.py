@@ -228,7 +228,7 @@ def _overall(results: Results, terms: Terms) -> str:
 
 def structure(results: Results, by: str) -> str:
     """What metrics read over time, in the settings where they were asked for."""
-    read = results.metrics
+    read = results.metrics.dropna(subset="value")
     settings, policies = settings_of(results, by)
     tall = 3.4 + 0.2 * (-(-len(policies) // 3))
     parts = []
