@@ -344,8 +344,8 @@ class Training:
 
     def read_metrics(self) -> Iterator[Rows]:
         """What metrics say of the network, where the run was asked for some."""
-        if self.readings.metrics:
-            yield Rows("metrics", self.readings.take(self.network, self.known, self.n_steps))
+        if (columns := self.readings.take(self.network, self.known, self.n_steps))["value"]:
+            yield Rows("metrics", columns)
 
     def selection(self) -> Iterator[Rows]:
         """What is believed of the neurons that are computed, where they are selected."""

@@ -14,6 +14,7 @@ from plastic import load_results, metrics
 from plastic.analysis import structure_over_time
 from plastic.analysis.film import run_of
 from plastic.analysis.structure import structures
+from plastic.callbacks import Callback
 from plastic.engine import Network
 from plastic.errors import InvalidParameter
 from plastic.metrics import Metric, Readings
@@ -44,9 +45,10 @@ def same(one, other):
         ["policy=paired_trials", "policy.every=6"],
         ["policy=neuron_turnover", *OFTEN, "engine=nodes"],
         ["policy=static", "selection=resampling"],
+        ["policy=set", *OFTEN, "dataset=permuted_labels", "dataset.every=15"],
         ["policy=set", *OFTEN, "dataset=sparse_teacher"],
     ],
-    ids=["thompson", "trials", "nodes", "selection", "truth"],
+    ids=["thompson", "trials", "nodes", "selection", "drift", "truth"],
 )
 def test_a_run_is_the_same_with_metrics_and_without(do, more, tmp_path):
     plain, read = (
@@ -132,25 +134,26 @@ def test_a_complete_run_that_lacks_a_metric_runs_again(do, capsys):
     assert "without the metrics survival; from" in capsys.readouterr().out
 
 
-class Stop(KeyboardInterrupt):
-    """As by Ctrl-C."""
+class Stop(Callback):
+    """Ends a run on its way, as Ctrl-C does."""
+
+    def rows(self, rows):
+        if rows.table == "convergence" and rows.columns["step"][0] >= 45:
+            raise KeyboardInterrupt
 
 
 def test_a_run_goes_on_with_the_metrics_that_it_had_alone(config_of, tmp_path, capsys):
     options = [*SMALL, *OFTEN, "steps=60", "checkpoint_every=10", "checkpoint_seconds=0"]
     whole = runner.run(config_of(*options, "metrics=all", f"results_dir={tmp_path / 'whole'}"))
-
-    def stop(rows):
-        if rows.table == "convergence" and rows.columns["step"] >= 45:
-            raise Stop
-
     for first, second, said in (
         ("all", "all", "goes on from step"),
         ("degrees", "all", "the checkpoint is of a training with metrics"),
     ):
         where = f"results_dir={tmp_path / first}"
-        with pytest.raises(Stop):
-            runner.run(config_of(*options, f"metrics={first}", where), watch=stop)
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(
+                config_of(*options, f"metrics={first}", where), callbacks={"stop": Stop()}
+            )
         capsys.readouterr()
         done = runner.run(config_of(*options, f"metrics={second}", where))
         assert said in capsys.readouterr().out
