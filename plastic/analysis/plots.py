@@ -136,9 +136,7 @@ def plot_tasks(
     ax = new_axes(ax)
     if frame.empty:
         return nothing(ax, "no complete run was on a dataset that drifts")
-    looks = styles(policies)
-    for name in policies:
-        _band(ax, frame[frame[by] == name], "task", name, looks[name])
+    draw_curves(ax, frame, policies, by, "task")
     ax.set_xlabel(LABELS["task"])
     ax.set_ylabel("online accuracy" if value == "running_score" else "online loss")
     legend(ax)
