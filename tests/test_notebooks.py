@@ -40,8 +40,10 @@ from nbclient import NotebookClient
 
 read, written = sys.argv[1:]
 notebook = nbformat.read(read, 4)
+# kernel and cells have as long as a busy machine needs
+client = NotebookClient(notebook, timeout=None, startup_timeout=3600, kernel_name="python3")
 try:
-    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    client.execute()
 finally:
     nbformat.write(notebook, written)
 """
