@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.arguments import seeds_of
 from experiments.config import RunConfig, as_text
 from experiments.plans import Plan, plans, remember
+from experiments.warming import warm_for
 from experiments.workers import (
     close_pools,
     in_a_worker,
@@ -84,6 +85,8 @@ def job(config: DictConfig) -> None:
         remember(Plan(study, [Planned(tuple(overrides), runs)]))
     in_here = workers == 1 and (not swept or config.workers == 1 or in_a_worker())
     if not in_here:  # where one that dies takes nothing with it
+        if workers > 1:
+            warm_for(config)
         left = [_plain(one) for one in configs]
         failures.extend(run_in_workers(run_plain, left, overrides, workers, _was_begun))
         return

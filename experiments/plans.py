@@ -20,6 +20,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.arguments import expand, seeds_of
+from experiments.warming import warm_for
 from plastic.errors import PlasticError
 from plastic.sweeps import Planned, as_command, write_plan
 
@@ -85,6 +86,8 @@ class WritePlan(Callback):
             jobs = expand([*params, *config.hydra.overrides.task], loader)
             for plan in plans_of(jobs, compose):
                 remember(plan)
+        if not str(config.hydra.launcher["_target_"]).endswith(".BasicLauncher"):
+            warm_for(config)
 
 
 def plans_of(

@@ -112,6 +112,31 @@ def test_where_the_package_cannot_be_written_kernels_are_compiled_once_too(
     assert not (installed / "plastic" / "engine" / "__pycache__").is_dir()
 
 
+WARM_UP = "from experiments.warming import train_a_little; train_a_little('float32')"
+
+BOTH = [
+    "-m", "experiments.run", "-m", "hydra.launcher.n_jobs=2", *SMALL,
+    "policy=thompson,rigl", "policy.every=7",
+]  # fmt: skip
+"""Two processes at once: each would compile, and say so, had none done it for them."""
+
+
+def test_after_warming_up_workers_compile_nothing(process, tmp_path):
+    assert process("-c", WARM_UP, cwd=tmp_path, PYTHONPATH=str(ROOT)).code == 0
+    ended = process(*BOTH, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.slow  # a minute, as all kernels are compiled
+def test_a_sweep_compiles_once_whatever_its_workers(process, tmp_path):
+    own = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    first = process(*BOTH, cwd=tmp_path, **own)
+    assert first.code == 0, first.err
+    assert first.err.count(MESSAGE) == 1
+    again = process(*BOTH, "seed=1", cwd=tmp_path, **own)
+    assert (again.code, again.err) == (0, "")
+
+
 def test_other_packages_may_compile_without_a_word(process, tmp_path):
     code = """
 from numba import njit
