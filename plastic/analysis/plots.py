@@ -372,6 +372,8 @@ def _cost_axis(ax: Axes, name: str) -> None:
     if name == "train_flops":
         ticker = require_extra("matplotlib.ticker", "report")
         ax.xaxis.set_major_formatter(ticker.EngFormatter())
+        if ax.get_xscale() == "linear":
+            ax.locator_params(axis="x", nbins=6)  # room for the letters
 
 
 def settings_of(results: Results, by: str = "policy") -> tuple[pd.DataFrame, list[str]]:

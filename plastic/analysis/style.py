@@ -82,16 +82,28 @@ def legend(ax: Axes) -> None:
     """A legend below the axes, if anything in them has a name."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
-        columns = 3 if max(map(len, labels)) < 24 else 1 + (max(map(len, labels)) < 36)
         ax.legend(
             handles,
             labels,
             loc="upper center",
             bbox_to_anchor=(0.5, -0.16),
-            ncols=min(columns, len(labels)),
+            ncols=legend_columns(labels),
             frameon=False,
             fontsize="small",
         )
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """How many columns a legend has, so that it is no wider than its picture.
+
+    Examples
+    --------
+    >>> legend_columns(["set", "rigl", "static", "thompson"]), legend_columns(["s" * 20] * 4)
+    (3, 2)
+    """
+    longest = max(map(len, labels))
+    columns = 3 if longest < 16 else 2 if longest < 26 else 1
+    return min(columns, len(labels))
 
 
 def nothing(ax: Axes, why: str) -> Axes:

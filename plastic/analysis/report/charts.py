@@ -34,14 +34,14 @@ def chart(
     names : str
         What is drawn there, for those who cannot see the legend.
     height : float
-        In inches; it is 5.2 wide, so that its letters can be read on a phone.
+        In inches; it is 4.8 wide, so that its letters can be read on a phone.
     """
     matplotlib = require_extra("matplotlib", "report")
     figures = require_extra("matplotlib.figure", "report")
     with matplotlib.rc_context(
         {"svg.fonttype": "none", "svg.hashsalt": title, "font.size": 10}
     ):
-        figure = figures.Figure(figsize=(5.2, height), layout="constrained")
+        figure = figures.Figure(figsize=(4.8, height), layout="constrained")
         draw(ax=new_axes(figure.add_subplot()))
         buffer = io.StringIO()
         figure.savefig(

@@ -29,6 +29,7 @@ from plastic.analysis.report.tables import table
 from plastic.analysis.report.terms import Terms
 from plastic.analysis.results import Results
 from plastic.analysis.scores import named_runs, score_table, setting_label
+from plastic.analysis.style import legend_columns, plain
 
 MOST_SETTINGS, MOST_VERDICTS, MOST_RUNS, MOST_METRICS = 6, 200, 4, 16
 """How many settings are drawn, verdicts written, runs drawn alone, and metrics."""
@@ -118,12 +119,15 @@ def comparison(results: Results, terms: Terms) -> str:
     )
     found = one_table(frame)
     n = found.n_names
+    settings = {tuple(line[: n - 1]) for line in found.body}
+    own = n - 1 if len(settings) == 1 else 0  # one setting needs no columns
     rows = [
-        [*line[:n], *(cell.replace("+-", "\u00b1") for cell in line[n:])] for line in found.body
+        [*line[own:n], *(cell.replace("+-", "\u00b1") for cell in line[n:])]
+        for line in found.body
     ]
     told = " ".join(notes(frame)).replace(" +- is half", " \u00b1 is half")
     return (
-        table(found.head, rows, "Scores and costs", n_names=n)
+        table(found.head[own:], rows, "Scores and costs", n_names=n - own)
         + f'<p class="note">{escape(told)}</p>'
     )
 
@@ -137,7 +141,7 @@ def charts(results: Results, terms: Terms) -> str:
         pictures = [
             chart(partial(plot, results, by=terms.by, setting=number, **options),
                   f"{title}: {label}", text, names=_who(policies), height=height)
-            for title, plot, options, height, text in _of_setting(results, terms, len(policies))
+            for title, plot, options, height, text in _of_setting(results, terms, policies)
         ]  # fmt: skip
         parts.append(f"<h3>{escape(label)}</h3><div class='charts'>{''.join(pictures)}</div>")
     if len(settings) > MOST_SETTINGS:
@@ -154,9 +158,9 @@ def charts(results: Results, terms: Terms) -> str:
 Drawn = tuple[str, Callable[..., object], dict[str, Any], float, str]
 
 
-def _of_setting(results: Results, terms: Terms, n: int) -> list[Drawn]:
+def _of_setting(results: Results, terms: Terms, policies: Sequence[str]) -> list[Drawn]:
     """Title, function, its options, height and caption of each picture of a setting."""
-    tall, rows = _heights(n)
+    tall, rows = _heights(policies)
     curve, options = f"{terms.curve.get('split', 'test')} {terms.curve['value']}", terms.curve
     band = "Mean and 95% band; the height fits what follows the first tenth."
     over: dict[str, Any] = {**options, "since": START}
@@ -176,9 +180,10 @@ def _of_setting(results: Results, terms: Terms, n: int) -> list[Drawn]:
     return drawn
 
 
-def _heights(n: int) -> tuple[float, float]:
+def _heights(policies: Sequence[str]) -> tuple[float, float]:
     """Of pictures with a legend, and of those with a row for each."""
-    return 3.4 + 0.2 * (-(-n // 3)), 1.2 + 0.28 * n
+    lines = -(-len(policies) // legend_columns([plain(name) for name in policies]))
+    return 3.4 + 0.2 * lines, 1.2 + 0.28 * len(policies)
 
 
 def _grew(results: Results) -> bool:
@@ -189,7 +194,7 @@ def _grew(results: Results) -> bool:
 
 def _overall(results: Results, terms: Terms) -> str:
     settings, policies = settings_of(results, terms.by)
-    tall, rows = _heights(len(policies))
+    tall, rows = _heights(policies)
     shared = settings.drop(columns="density", errors="ignore").drop_duplicates()
     asked: dict[str, Any] = {"metric": terms.metric, "by": terms.by}
     pictures = []
