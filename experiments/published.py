@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.answers import answered
 from plastic.analysis import STUDY_COLUMNS, load_results
 from plastic.analysis.statistics import mean_interval
-from plastic.errors import PlasticError
+from plastic.errors import ResultsError
 
 Measure = Callable[[Any], float]
 """From a run's table of convergence, in the order of steps, to a number."""
@@ -162,29 +163,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where the studies are, as results")
     parser.add_argument("--to", type=Path, help="where summary.csv goes (default: the same)")
     arguments = parser.parse_args(argv)
-    studies = [name for name in MEASURES if (arguments.folder / name).is_dir()]
-    try:
-        table = [tabulate(arguments.folder / name, MEASURES[name]) for name in studies]
-        rows = [row for study in table for row in study]
-        if not rows:
-            print(f"{arguments.folder} holds none of {', '.join(MEASURES)}", file=sys.stderr)
-            return 2
-        target = arguments.to or arguments.folder
-        target.mkdir(parents=True, exist_ok=True)
-        with (target / "summary.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, STUDY_COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    except (PlasticError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    return answered(lambda: write_table(arguments.folder, arguments.to or arguments.folder))
+
+
+def write_table(folder: Path, target: Path) -> None:
+    """Tabulate the studies in a folder into summary.csv, and print the table.
+
+    Raises
+    ------
+    ResultsError
+        If there is no such study in it.
+    """
+    studies = [name for name in MEASURES if (folder / name).is_dir()]
+    table = [tabulate(folder / name, MEASURES[name]) for name in studies]
+    rows = [row for study in table for row in study]
+    if not rows:
+        raise ResultsError(f"{folder} holds none of {', '.join(MEASURES)}")
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / "summary.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, STUDY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     for row in rows:
         spread = (row["high"] - row["low"]) / 2
         print(
             f"{row['dataset']}, {row['policy']} at {row['density']:g}: {row['metric']} "
             f"{row['mean']:.4g} +-{spread:.2g} ({row['n_seeds']} seeds)"
         )
-    return 0
 
 
 if __name__ == "__main__":
