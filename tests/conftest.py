@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
 import pytest
+import release
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -27,6 +29,8 @@ from experiments.config import config_folder
 from plastic import load_results
 from plastic.analysis.report import write_report
 from plastic.engine import fast
+from plastic.errors import InUse
+from plastic.locks import FolderLock
 
 ROOT = Path(__file__).parent.parent
 
@@ -167,3 +171,59 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             run_program.run(_compose(*SMALL, *OFTEN, *choice))
     write_report(load_results(folder))
     return folder
+
+
+# -------------------------------------------------------------------------------- the wheel
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The wheel, and a folder that it is installed in alone."""
+
+    wheel: Path
+    site: Path
+
+    def ask(self, cwd: Path, program: str, *arguments: str, safe: bool = True) -> Ended:
+        """Run an installed program; nothing of the checkout is on its path before the wheel."""
+        environment = {"PYTHONPATH": str(self.site)} | ({"PYTHONSAFEPATH": "1"} if safe else {})
+        return _process(str(self.site / "bin" / program), *arguments, cwd=cwd, **environment)
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Built and installed once, by whichever of the tests' workers comes first."""
+    root = tmp_path_factory.getbasetemp()
+    folder = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "installed"
+    site = folder / "site"
+    with _waiting_for(folder):
+        if not site.is_dir():
+            target = folder / "wheel"
+            build = ["-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+            ended = _process(*build, cwd=ROOT)
+            assert ended.code == 0, ended.err
+            (wheel,) = target.iterdir()
+            release.install(wheel, folder / "part")
+            (folder / "part").rename(site)
+    (wheel,) = (folder / "wheel").iterdir()
+    return Installed(wheel, site)
+
+
+@contextmanager
+def _waiting_for(folder: Path) -> Iterator[None]:
+    """Hold a folder, once whoever holds it lets go of it."""
+    lock = FolderLock(folder)
+    while True:
+        try:
+            lock.__enter__()
+            break
+        except InUse:
+            time.sleep(0.1)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def wheel(installed: Installed) -> Path:
+    return installed.wheel

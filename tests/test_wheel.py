@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-import release
 from release import ROOT
 
 import plastic
 from plastic.analysis import load_results
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory, process):
-    folder = tmp_path_factory.mktemp("wheel")
-    ended = process("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
-    assert ended.code == 0, ended.err
-    (file,) = folder.iterdir()
-    return file
-
-
-@pytest.fixture(scope="module")
-def site(wheel, tmp_path_factory):
-    """A folder that the wheel is installed in."""
-    folder = tmp_path_factory.mktemp("site")
-    release.install(wheel, folder)
-    return folder
 
 
 def names_in(wheel):
@@ -73,48 +51,36 @@ def test_it_names_its_programs_and_its_license(wheel):
     assert "# plastic" in metadata  # the README is the description
 
 
-def ask(site, cwd, program, *arguments):
-    """Run an installed program; nothing of the checkout is on its path before the wheel."""
-    return subprocess.run(
-        [sys.executable, str(site / "bin" / program), *arguments],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_it_runs_and_compares_outside_of_the_checkout(site, tmp_path):
+def test_it_runs_and_compares_outside_of_the_checkout(installed, tmp_path):
     small = ["dataset=wine", "steps=20", "wiring.hidden=[8]", "results_dir=mine"]
-    ended = ask(site, tmp_path, "plastic-run", "-m", *small, "policy=static,set")
-    assert ended.returncode == 0, ended.stderr
+    ended = installed.ask(tmp_path, "plastic-run", "-m", *small, "policy=static,set")
+    assert ended.code == 0, ended.err
     results = load_results(tmp_path / "mine")
     assert sorted(results.complete["policy"]) == ["set", "static"]
     assert set(results.runs["git_commit"]) == {""}  # it is not from a checkout
-    ended = ask(site, tmp_path, "plastic-compare", "mine/first")
-    assert ended.returncode == 0, ended.stderr
-    assert "Study first: 2 runs (2 complete)" in ended.stdout
+    ended = installed.ask(tmp_path, "plastic-compare", "mine/first")
+    assert ended.code == 0, ended.err
+    assert "Study first: 2 runs (2 complete)" in ended.out
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_what_runs_is_what_was_installed(site, tmp_path):
+def test_what_runs_is_what_was_installed(installed, tmp_path):
     code = (
         "import plastic, plastic.engine.kernels as k, experiments.run as r\n"
         "from experiments.config import config_folder\n"
         "print(plastic.__file__, k.__file__, r.__file__, config_folder(), sep='\\n')"
     )
-    program = site / "bin" / "where.py"
+    program = installed.site / "bin" / "where.py"
     program.write_text(code)
-    ended = ask(site, tmp_path, program.name)
-    assert ended.returncode == 0, ended.stderr
-    places = [Path(line) for line in ended.stdout.splitlines()]
+    ended = installed.ask(tmp_path, program.name)
+    assert ended.code == 0, ended.err
+    places = [Path(line) for line in ended.out.splitlines()]
     assert len(places) == 4
-    assert all(place.is_relative_to(site) for place in places)
+    assert all(place.is_relative_to(installed.site) for place in places)
 
 
-def test_a_mistake_is_told_by_the_program_too(site, tmp_path):
-    ended = ask(site, tmp_path, "plastic-run", "policy=nothing")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: there is no policy 'nothing'; choose one of ")
+def test_a_mistake_is_told_by_the_program_too(installed, tmp_path):
+    ended = installed.ask(tmp_path, "plastic-run", "policy=nothing")
+    assert ended.code == 1
+    assert ended.err.startswith("error: there is no policy 'nothing'; choose one of ")
     assert list(tmp_path.iterdir()) == []
