@@ -182,6 +182,6 @@ def test_a_mistake_is_told_in_a_line(command, tmp_path, monkeypatch, group, targ
     (line,) = {one for one in ended.err.splitlines() if message in one}
     assert line.startswith(f"error: {group}")
     assert "Traceback" not in ended.err
-    assert not (tmp_path / "results").exists()
+    assert list(tmp_path.rglob("*.parquet")) == []
     for name in modules:
         sys.modules.pop(name, None)
