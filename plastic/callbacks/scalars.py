@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MOST_ARMS = 32
 """Rounds with more arms are left out: their table is the place to look at them."""
 
-OF_SPLITS = ("loss", "score", "running_loss")
+OF_SPLITS = ("loss", "score", "running_loss", "running_score")
 OF_NETWORK = (
     "n_neurons", "n_active", "n_connections", "density", "truth_precision", "truth_recall",
 )  # fmt: skip
