@@ -197,6 +197,7 @@ def test_what_would_crash_the_engine_is_refused_and_nothing_loaded(saved, tmp_pa
         (("streams", "policy", "state", "state"), 2**200, "state of a random stream"),
         (("streams", "policy", "bit_generator"), "MT19937", "the stream is one of PCG64"),
         (("asked",), 10**9, "cannot have been asked last at 1000000000"),
+        (("asked",), 0, "was asked after 0, at"),
         (("topology", "step"), 10**9, "is of step 1000000000"),
         (("ledger", "flops"), None, "does not fit"),
         (("pending",), {"edits": [{"kind": "os.system"}]}, "does not fit"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,8 @@ def write_comparison(frame: pd.DataFrame, folder: Path) -> list[Path]:
     }
     try:
         for ending, text in texts.items():
-            replace_file(
-                folder / f"comparison.{ending}",
-                lambda path, text=text: path.write_text(text, encoding="utf-8"),  # type: ignore[misc]
-            )
+            write = partial(Path.write_text, data=text, encoding="utf-8")
+            replace_file(folder / f"comparison.{ending}", write)
     except OSError as error:
         reason = error.strerror or error
         raise ResultsError(

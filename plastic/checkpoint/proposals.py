@@ -107,4 +107,6 @@ def _decode_edit(
     if kind is AddNeurons:
         kinds = held["activations"], held["groups"]
         return AddNeurons(told["n"], *kinds, ids=held["ids"], columns=columns, **named)
-    return kind(ids=held["ids"], **named)  # type: ignore[call-arg]
+    last: Any = kind  # PruneNeurons or Disconnect, which take the same
+    removal: Edit = last(ids=held["ids"], **named)
+    return removal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,9 @@ def restore_training(training: Training, arrays: Arrays, told: Mapping[str, Any]
         asked, begun = told["asked"], told["begun"]
         if type(asked) is not int or not 0 <= asked <= topology.step:
             raise InvalidCheckpoint(f"the policy cannot have been asked last at {asked!r}")
+        later = [n for n in training.policy.steps(training.n_steps).tolist() if n > asked]
+        if later and min(later) < topology.step:
+            raise InvalidCheckpoint(f"the policy was asked after {asked}, at {min(later)}")
         if type(begun) is not int or not 0 <= begun <= topology.step:
             raise InvalidCheckpoint(f"training cannot have begun at {begun!r}")
         _restore_parts(training, arrays, topology)
@@ -192,7 +196,7 @@ def _restore_parts(training: Training, arrays: Arrays, topology: Topology) -> No
         )
         for part, name in parts:
             kept = part.state()
-            undo.append(lambda part=part, kept=kept: part.restore(kept))  # type: ignore[misc]
+            undo.append(partial(part.restore, kept))
             part.restore(_below(arrays, name))
         undo.append(lambda: own.become(before))
         own.become(topology)
