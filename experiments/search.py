@@ -20,7 +20,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.arguments import quote_seeds, seeds_of
+from experiments.arguments import look_here_too, quote_seeds, seeds_of
 from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.progress import python_here
 from plastic.errors import (
@@ -155,17 +155,23 @@ class Search:
         Of the runs of each trial.
     seed : int
         Of the sampler.
+    config_dir : Path, optional
+        A folder of configurations beside plastic's.
     """
 
     space: Space
     overrides: tuple[str, ...]
     seeds: tuple[int, ...]
     seed: int = 0
+    config_dir: Path | None = None
 
     def config(self, *more: str) -> DictConfig:
         """The configuration of a run."""
+        own = []
+        if self.config_dir is not None:
+            own = [f"hydra.searchpath=['file://{self.config_dir.absolute()}']"]
         with initialize_config_dir(str(config_folder()), job_name="run", version_base="1.3"):
-            return compose("config", [*self.overrides, *more])
+            return compose("config", [*own, *self.overrides, *more])
 
     def carry_on(self, n_trials: int) -> optuna.Study:
         """Run trials until so many are finished; returns the study.
@@ -298,7 +304,8 @@ def summary(search: Search, study: optuna.Study) -> str:
     chosen = [f"{name}={as_override(value)}" for name, value in best.params.items()]
     seeds = f"seeds=range({max(search.seeds) + 1},{max(search.seeds) + 11})"
     own = [one for one in search.overrides if not one.startswith("study=")]
-    words = shlex.join([*own, *chosen, "study=found", seeds])
+    where = [] if search.config_dir is None else ["--config-dir", str(search.config_dir)]
+    words = shlex.join([*where, *own, *chosen, "study=found", seeds])
     return "\n".join([*lines, f"  {python_here()} -m experiments.run {words}"])
 
 
@@ -318,14 +325,16 @@ def _importances(engine: Any, study: optuna.Study, n_complete: int) -> list[str]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Search and print what was found; 0, or 2 if there is nothing to search.
+    """Search and print what was found; 1 if no trial was complete, 2 if none was begun.
 
     Parameters
     ----------
     argv : sequence of str, optional
         The command line without the program's name; the process's own by default.
     """
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(given)
+    look_here_too(given)
     try:
         require_extra("optuna", "search")
         overrides = quote_seeds(arguments.overrides)
@@ -335,13 +344,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise InvalidParameter(f"seeds are those of --seeds, got {override!r}")
         check_count("--trials", arguments.trials)
         seeds = tuple(seeds_of(arguments.seeds))
-        search = Search(read_space(arguments.space), tuple(overrides), seeds, arguments.seed)
+        space, own = read_space(arguments.space), arguments.config_dir
+        if own is not None and not own.is_dir():
+            raise InvalidParameter(f"--config-dir: {own} is not a folder")
+        search = Search(space, tuple(overrides), seeds, arguments.seed, own)
         study = search.carry_on(arguments.trials)
     except (PlasticError, HydraException, OmegaConfBaseException, OSError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         return 2
     print(summary(search, study))
-    return 0
+    return 0 if any(trial.state.name == "COMPLETE" for trial in study.trials) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -352,6 +364,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("space", help="of conf/search/, as rewiring, or a .yaml of your own")
     parser.add_argument("overrides", nargs="*", help="as of a run: study=mine policy=set ...")
+    parser.add_argument(
+        "--config-dir", type=Path, help="a folder of configurations of your own"
+    )
     parser.add_argument("--trials", type=int, default=20, help="in all (default: 20)")
     parser.add_argument("--seeds", default="range(3)", help="of each trial: default range(3)")
     parser.add_argument("--seed", type=int, default=0, help="of the sampler (default: 0)")

@@ -162,3 +162,30 @@ def test_no_optuna_is_one_line(capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     assert program.main(["rewiring"]) == 2
     assert 'pip install "plastic[search]"' in capsys.readouterr().err
+
+
+def test_a_policy_of_ones_own_is_searched_over(tmp_path, monkeypatch, capsys):
+    own = tmp_path / "own parts"
+    (own / "policy").mkdir(parents=True)
+    (own / "policy" / "still.yaml").write_text(
+        "name: still\n_target_: standing_still.Still\nshare: 0.5\n", "utf-8"
+    )
+    (own / "standing_still.py").write_text(
+        "from dataclasses import dataclass\n\nimport numpy as np\n\n"
+        "from plastic.policies import Policy, Proposal\n\n\n"
+        "@dataclass\nclass Still(Policy):\n    share: float = 0.5\n\n"
+        "    def steps(self, n_steps):\n        return np.zeros(0, int)\n\n"
+        "    def propose(self, view, rng):\n        return Proposal()\n",
+        "utf-8",
+    )
+    (tmp_path / "space.yaml").write_text("space:\n  policy.share: [0.1, 0.2]\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(program.sys.path))
+    command = ["space.yaml", "policy=still", "study=s", *SMALL, "--trials", "2", "--seeds", "0"]
+    assert program.main([*command, "--config-dir", "nowhere"]) == 2
+    assert "--config-dir: nowhere is not a folder" in capsys.readouterr().err
+    assert program.main([*command, "--config-dir", str(own)]) == 0
+    assert f"--config-dir '{own}' policy=still" in capsys.readouterr().out
+    runs = load_results(tmp_path / "results" / "s").runs
+    assert set(runs["policy"]) == {"still"}
+    assert set(runs["policy.share"]) <= {0.1, 0.2}
