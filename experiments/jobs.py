@@ -47,6 +47,12 @@ failures: list[str] = []
 elsewhere: list[str] = []
 """Runs of the jobs of this process that other processes are at."""
 
+TURNS_ALONE = 2
+"""Processes of its own in which a run may end without a word before it is given up.
+
+Who ends a process of the sweep may end those that it waits for a moment earlier, so the first
+may have been taken down by another run; before the second has begun, this one is gone, too."""
+
 Run = Callable[[DictConfig], Path]
 
 
@@ -106,8 +112,8 @@ def attempt(
 ) -> Path | None:
     """Run a configuration in this start of the sweep; None if it failed, or had its turns.
 
-    One whose process ended without a word has another turn in a process of its own, as it may
-    be that the process of another run took it down; and again, if that happens to the process
+    One whose process ended without a word has its turns in processes of its own, as it may be
+    that the process of another run took it down; and again, if that happens to the process
     that waits for it.
 
     Parameters
@@ -132,11 +138,17 @@ def attempt(
             study, name = Path(config.results_dir) / config.study, run_id(config)
             start = os.environ.get(START, "")
             if times_begun(study, name, start) and not alone:
-                known = read_status(study / name) in ("complete", "failed")
-                if not known and not was_given_up(study, name, start):
-                    failures.extend(run_alone(run_plain, _plain(config), overrides))
-                    give_up(study, name)  # not reached where another one takes us down, too
-                return None  # another launcher asks once more
+                ended = ("complete", "failed")
+                if was_given_up(study, name, start) or read_status(study / name) in ended:
+                    return None  # another launcher asks once more
+                told: list[str] = []
+                for _ in range(TURNS_ALONE):
+                    told = run_alone(run_plain, _plain(config), overrides)
+                    if read_status(study / name) in ended:
+                        break
+                failures.extend(told)
+                give_up(study, name)  # not reached where another one takes us down, too
+                return None
             note_begun(study, name, overrides, start)
         return run(config)
     except InUse as error:

@@ -105,9 +105,17 @@ _pools: dict[int, ProcessPoolExecutor] = {}
 
 def _pool_of(workers: int) -> ProcessPoolExecutor:
     if workers not in _pools:
-        context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
-        _pools[workers] = ProcessPoolExecutor(workers, context, limit_threads)
+        _pools[workers] = _new_pool(workers)
     return _pools[workers]
+
+
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        # in a process of joblib's: its children would be told to start others in its way, which
+        # they do not know, and end at once
+        multiprocessing.set_start_method("spawn", force=True)
+    return ProcessPoolExecutor(workers, context, limit_threads)
 
 
 def close_pools() -> None:
@@ -127,8 +135,7 @@ def _lost(jobs: Sequence[tuple[Any, Any]], told: list[str]) -> Iterator[Any]:
 
 def run_alone(task: Task, plain: dict[str, Any], overrides: Sequence[str]) -> list[str]:
     """Run a configuration in a process that runs nothing else; what went wrong."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, limit_threads) as pool:
+    with _new_pool(1) as pool:
         try:
             return pool.submit(task, plain, list(overrides), alone=True).result()
         except BrokenProcessPool:

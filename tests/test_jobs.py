@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import joblib
 import pytest
 from runs import SMALL
 
 from experiments import jobs
-from experiments.jobs import START, attempt, carry_out, one_per_seed, run_plain
+from experiments.jobs import (
+    START,
+    TURNS_ALONE,
+    attempt,
+    carry_out,
+    one_per_seed,
+    run_plain,
+)
 from experiments.plans import ELSEWHERE, Plan, plans
 from experiments.run import run, run_id
+from experiments.workers import run_alone
 from plastic.analysis import load_results
 from plastic.analysis.status import survey
 from plastic.errors import InvalidParameter, PlasticError
@@ -135,12 +144,37 @@ def test_what_ended_without_a_word_has_another_turn_alone(config, tmp_path, monk
     with pytest.raises(Killed):
         attempt(config, [], never, recorded=True)
     attempt(config, [], never, recorded=True)
-    assert asked == [(run_plain, 0)] * 2
+    assert asked == [(run_plain, 0)] * (1 + TURNS_ALONE)
     assert jobs.failures == ["a process ended without a word"]
     attempt(config, [], never, recorded=True)
-    assert len(asked) == 2  # it had its turn, in this start
+    assert len(asked) == 1 + TURNS_ALONE  # it had its turns, in this start
     monkeypatch.setenv(START, "another")
     assert attempt(config, [], run, recorded=True) is not None
+
+
+def test_it_has_one_turn_alone_if_that_comes_to_an_end(config, monkeypatch):
+    monkeypatch.setenv(START, "one")
+    with pytest.raises(KeyboardInterrupt):
+        attempt(config, [], fails(KeyboardInterrupt()), recorded=True)
+    asked = []
+
+    def alone(task, plain, overrides):
+        asked.append(plain["seed"])
+        return task(plain, overrides, alone=True)
+
+    monkeypatch.setattr(jobs, "run_alone", alone)
+    attempt(config, [], run, recorded=True)
+    assert asked == [0]
+    assert jobs.failures == []
+    assert load_results(config.results_dir).complete["run_id"].tolist() == [run_id(config)]
+
+
+def test_a_process_of_joblibs_can_run_one_alone(config):
+    plain = jobs._plain(config)
+    with joblib.parallel_config("loky", inner_max_num_threads=1):
+        told = joblib.Parallel(2)([joblib.delayed(run_alone)(run_plain, plain, ["seed=0"])])
+    assert told == [[]]
+    assert load_results(config.results_dir).complete["run_id"].tolist() == [run_id(config)]
 
 
 def test_a_worker_runs_what_came_as_plain_values(config):

@@ -83,7 +83,7 @@ def rotation(n: int, rng: Generator) -> Array:
     Examples
     --------
     >>> turn = rotation(3, np.random.default_rng(0))
-    >>> np.allclose(turn.T @ turn, np.eye(3)), round(np.linalg.det(turn), 6)
+    >>> np.allclose(turn.T @ turn, np.eye(3)), round(float(np.linalg.det(turn)), 6)
     (True, 1.0)
     """
     turn = rng.standard_normal((n, n))
