@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.answers import answered
 from experiments.progress import python_here
-from plastic.errors import PlasticError
 
 MOST_LISTED = 50
 """Runs of a state that are listed one by one, unless all are asked for."""
@@ -29,23 +29,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 if all is complete, 1 if not, 2 if there is nothing to tell of.
     """
     arguments = _parser().parse_args(argv)
+    return answered(lambda: _tell(arguments.folder, arguments.all))
+
+
+def _tell(folder: Path, everything: bool) -> int:
     # not before: --help and wrong command lines are answered without pandas
     from plastic.analysis.status import COMPLETE, counts, survey
 
-    try:
-        runs = survey(arguments.folder)
-    except (PlasticError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    runs = survey(folder)
     found = counts(runs)
     listed = ", ".join(f"{n} {state}" for state, n in found.items())
-    print(f"{arguments.folder}: {len(runs)} runs: {listed}")
+    print(f"{folder}: {len(runs)} runs: {listed}")
     for state, n in found.items():
         if state == COMPLETE:
             continue
         print(f"\n{state} ({n})")
         members = runs[runs["state"] == state]
-        most = len(members) if arguments.all else MOST_LISTED
+        most = len(members) if everything else MOST_LISTED
         for run in members.head(most).itertuples():
             print(*_lines(run), sep="\n")
         if len(members) > most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -61,7 +62,7 @@ STREAM_STEPS = 2**14
 """Where a stream is taken to end, or twice what was learned: schedules never close."""
 
 
-class _Plastic(BaseEstimator):
+class _Plastic(BaseEstimator, ABC):
     """What the two estimators share."""
 
     network_: Network
@@ -273,8 +274,9 @@ class _Plastic(BaseEstimator):
 
     _task: str
 
+    @abstractmethod
     def _targets(self, y: Array, *, first: bool, classes: Any = None) -> Array:
-        raise NotImplementedError
+        """The targets as the network learns them, shape (n_samples, n_outputs)."""
 
 
 class PlasticClassifier(ClassifierMixin, _Plastic):

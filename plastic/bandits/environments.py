@@ -67,7 +67,7 @@ class Environment(ABC):
         return float("nan")
 
 
-class World:
+class World(ABC):
     """Independent runs side by side; every now and then something changes in one of them.
 
     Parameters
@@ -86,9 +86,9 @@ class World:
         self.arms, self.means = arms, means
         self._probability, self._rng = change_probability, rng
 
+    @abstractmethod
     def change(self, runs: Ids, rng: Generator) -> Ids:
         """Change something in these runs, by writing new arrays; returns the arms that go."""
-        raise NotImplementedError
 
     def advance(self, n_rounds: int) -> Rounds:
         """The next rounds."""
@@ -145,7 +145,7 @@ class Stationary(Environment):
     def start(self, n_runs: int, rng: Generator) -> World:
         """The same arms in every run."""
         means = np.broadcast_to(np.asarray(self.means, float), (n_runs, len(self.means)))
-        return World(_numbered(means.shape), means, 0.0, rng)
+        return _Unchanging(_numbered(means.shape), means, 0.0, rng)
 
     @property
     def lai_robbins(self) -> float:
@@ -188,6 +188,11 @@ class Drifting(Environment):
         """Means of its own for every run."""
         shape = (n_runs, self.n_arms)
         return _Redrawn(_numbered(shape), rng.random(shape), 1 / self.segment, rng)
+
+
+class _Unchanging(World):
+    def change(self, runs: Ids, rng: Generator) -> Ids:
+        return runs[:0]
 
 
 class _Redrawn(World):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -102,7 +103,7 @@ class Strict(Telling):
 
 def _pieces() -> Iterator[Rows]:
     """Pieces of every table, of a short run."""
-    policy = lambda: layer_thompson(every=10)  # noqa: E731 - the same, with other parameters
+    policy = partial(layer_thompson, every=10)
     for rows in Training(policy, SETTINGS[0], n_steps=40, seed=0, accepted=True).run.rows:
         yield Rows(rows.table, check_piece(rows.table, {"run_id": "check", **rows.columns}))
         if rows.table == "convergence":

@@ -114,7 +114,7 @@ class EpsilonGreedy(Ranking):
     def __post_init__(self) -> None:
         check_range("epsilon", self.epsilon, 0, 1)
 
-    def values(self, candidates: Candidates, rng: Generator) -> Array:  # noqa: ARG002
+    def values(self, candidates: Candidates, rng: Generator) -> Array:
         """Posterior means; whoever was never tried comes first."""
         return np.where(np.isinf(candidates.std), FAR, candidates.mean)
 
@@ -149,7 +149,7 @@ class UpperConfidence(Ranking):
     def __post_init__(self) -> None:
         check_range("width", self.width, 0, open_high=True)
 
-    def values(self, candidates: Candidates, rng: Generator) -> Array:  # noqa: ARG002
+    def values(self, candidates: Candidates, rng: Generator) -> Array:
         """The bound of each candidate; whoever was never tried comes first."""
         pulls = np.maximum(candidates.pulls, 1)
         bound = candidates.mean + self.width * np.sqrt(2 * np.log(candidates.step + 2) / pulls)
@@ -164,7 +164,7 @@ class Magnitude(Ranking):
     observes: ClassVar[bool] = False
     weighs: ClassVar[bool] = True
 
-    def values(self, candidates: Candidates, rng: Generator) -> Array:  # noqa: ARG002
+    def values(self, candidates: Candidates, rng: Generator) -> Array:
         """The magnitudes."""
         return candidates.magnitude
 
@@ -180,7 +180,7 @@ class Random(Ranking):
 
     observes: ClassVar[bool] = False
 
-    def values(self, candidates: Candidates, rng: Generator) -> Array:  # noqa: ARG002
+    def values(self, candidates: Candidates, rng: Generator) -> Array:
         """The same for all, so that ties decide."""
         return np.zeros(len(candidates.mean))
 
