@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from plastic.engine.blocks import wide_registers
 from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
-from plastic.engine.spans import find_alike, find_spans, find_swept
+from plastic.engine.spans import find_all_spans
 from plastic.topology import Kind, Structure
 
 ALIGNMENT = 64
@@ -20,16 +20,11 @@ NO_SPANS = np.zeros((0, 5), np.int32)
 
 def plan_graph(structure: Structure) -> Graph:
     """The structure's own arrays, and its order both ways; connections are not copied."""
-    kinds, out, wide = structure.kinds, structure.out, wide_registers()
-    order = structure.computed
-    spans = find_spans(order, structure.indptr, structure.sources, kinds < 0, wide, True)
-    backward, is_output = np.ascontiguousarray(order[::-1]), kinds == Kind.OUTPUT
-    learned, inputs = (
-        find_spans(slots, out.indptr, out.targets, is_output, wide, False)
-        for slots in (backward, structure.inputs.copy())
-    )
-    inputs[:, 1:3] += len(order)
-    alike = find_alike(order, spans, structure.n_neurons)
+    order, out = structure.computed, structure.out
+    spans, out_order, out_spans, alike, swept = find_all_spans(
+        order, structure.inputs, structure.kinds, structure.indptr, structure.sources,
+        out.indptr, out.targets, int(Kind.OUTPUT), wide_registers(),
+    )  # fmt: skip
     return Graph(
         indptr=structure.indptr,
         sources=structure.sources,
@@ -38,12 +33,12 @@ def plan_graph(structure: Structure) -> Graph:
         out_positions=NOTHING,
         order=order,
         spans=spans,
-        out_order=np.concatenate([backward, structure.inputs]),
-        out_spans=np.concatenate([learned, inputs]),
+        out_order=out_order,
+        out_spans=out_spans,
         alike=alike,
-        swept=find_swept(out.indptr, out.targets, alike),
+        swept=swept,
         activations=structure.activations,
-        kinds=kinds,
+        kinds=structure.kinds,
         inputs=structure.inputs,
         outputs=structure.outputs,
     )

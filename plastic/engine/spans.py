@@ -84,34 +84,48 @@ def banded_stop(order, indptr, sources, first):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_spans(order, indptr, sources, alone, wide, bands):
+def full_stop(order, indptr, sources, kinds, apart, first, sorted_rows):
+    """Where the run of rows ends that have the same sources as the first."""
+    slot, stop = get(order, first), first
+    while (
+        stop < len(order)
+        and get(kinds, get(order, stop)) != apart
+        and same_sources(indptr, sources, slot, get(order, stop), sorted_rows)
+    ):
+        stop += 1
+    return stop
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_spans(order, indptr, sources, kinds, apart, wide, bands):
     """Spans of rows in the order that they are computed in, shape (n_spans, 5).
 
     Each has its kind, the first of its places in `order` and the one after its last, and the
-    same of its range of sources; spans follow each other without a gap.  Neurons that are
-    `alone` (n_neurons,) are not in full spans, and none is unless registers are `wide`.
-    Without `bands`, none is banded, and the rows must be sorted, as those by source are.
+    same of its range of sources; spans follow each other without a gap.  Neurons of the kind
+    `apart` are not in full spans, and none is unless registers are `wide`.  Without `bands`,
+    none is banded, and the rows must be sorted, as those by source are.
     """
-    spans, n_spans, stop = np.empty((len(order), 5), np.int64), 0, 0
-    for k in range(len(order)):
-        if k < stop:
-            continue
-        slot, stop, kind, low, high = get(order, k), k + 1, PLAIN, 0, 0
-        while (
-            wide
-            and stop < len(order)
-            and not alone[slot]
-            and not alone[get(order, stop)]
-            and same_sources(indptr, sources, slot, get(order, stop), not bands)
-        ):
-            stop += 1
-        if stop - k >= FULL_ROWS and get(indptr, slot + 1) - get(indptr, slot) >= FULL_SOURCES:
-            kind = FULL
-        elif bands:
-            end, low, high = banded_stop(order, indptr, sources, k)
-            if end - k >= BANDED_ROWS:
-                kind = BANDED
-            stop = max(stop, end)
+    spans, n_spans, stop, n = np.empty((len(order), 5), np.int64), 0, 0, len(order)
+    tried = 0 if bands else n  # no banded span begins before this place
+    while stop < n:
+        k, kind, low, high = stop, PLAIN, 0, -1
+        stop, ahead = k + 1, k + FULL_ROWS - 1
+        if wide and ahead < n:  # most rows are short, or their neighbours of other lengths
+            slot, fourth = get(order, k), get(order, ahead)
+            length = get(indptr, slot + 1) - get(indptr, slot)
+            if (
+                length >= FULL_SOURCES
+                and get(indptr, fourth + 1) - get(indptr, fourth) == length
+            ):
+                end = full_stop(order, indptr, sources, kinds, apart, k, not bands)
+                kind, stop = (FULL, end) if end > ahead else (PLAIN, k + 1)
+        if kind == PLAIN and k >= tried:
+            tried = k + BANDED_ROWS  # the last row of a span is in all that begin before it
+            if tried <= n and is_dense(indptr, sources, get(order, tried - 1)):
+                tried, below, above = banded_stop(order, indptr, sources, k)
+                if tried - k >= BANDED_ROWS:
+                    kind, stop, low, high = BANDED, tried, below, above
+                tried = max(tried, k + 1)
         if kind == PLAIN and n_spans and spans[n_spans - 1, 0] == PLAIN:
             spans[n_spans - 1, 2] = stop
             continue
@@ -119,6 +133,15 @@ def find_spans(order, indptr, sources, alone, wide, bands):
         spans[n_spans, 3], spans[n_spans, 4] = low, high + 1
         n_spans += 1
     return spans[:n_spans].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_dense(indptr, sources, slot):
+    """Whether a sorted row is dense within its own range of sources."""
+    start, stop = get(indptr, slot), get(indptr, slot + 1)
+    if stop == start:
+        return False
+    return stop - start >= BANDED_SHARE * (get(sources, stop - 1) - get(sources, start) + 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -145,3 +168,30 @@ def find_swept(out_indptr, out_targets, alike):
                 swept[slot] = 1
                 break
     return swept
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_all_spans(
+    order, inputs, kinds, indptr, sources, out_indptr, out_targets, output, wide
+):  # fmt: skip
+    """What `Graph` holds from `spans` to `swept`, in one call.
+
+    Parameters
+    ----------
+    order, inputs, kinds, indptr, sources, out_indptr, out_targets : arrays
+        As in `Graph`.
+    output : int
+        The kind of outputs: their deltas are there from the start, so they are not summed.
+    wide : bool
+        Whether registers are wide.
+    """
+    n_learned = len(order)
+    out_order = np.concatenate((order[::-1], inputs))
+    spans = find_spans(order, indptr, sources, kinds, -1, wide, True)
+    backward = out_order[:n_learned], out_order[n_learned:]
+    learned = find_spans(backward[0], out_indptr, out_targets, kinds, output, wide, False)
+    others = find_spans(backward[1], out_indptr, out_targets, kinds, output, wide, False)
+    others[:, 1:3] += n_learned
+    alike = find_alike(order, spans, len(kinds))
+    swept = find_swept(out_indptr, out_targets, alike)
+    return spans, out_order, np.concatenate((learned, others)), alike, swept
