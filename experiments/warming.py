@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 import plastic
 
-SOURCES = ("engine/*.py", "topology/compiled.py")
+SOURCES = ("engine/*.py", "topology/compiled*.py")
 """What is compiled, and what is compiled into it, in the package's folder."""
 
 

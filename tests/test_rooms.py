@@ -63,7 +63,12 @@ LIBRARIES = {
         "plastic/interop/graphs",
         "experiments/bench",
     ],
-    "numba": ["plastic/engine", "plastic/topology/compiled", "experiments/bench"],
+    "numba": [
+        "plastic/engine",
+        "plastic/topology/compiled",
+        "plastic/topology/compiled_lookups",
+        "experiments/bench",
+    ],
     "llvmlite": ["plastic/engine"],
     "pandas": [
         "plastic/records",

@@ -8,6 +8,7 @@ fill value unless the edit brings its own, and an undo brings back what was ther
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,54 @@ from plastic.errors import InvalidEdit, InvalidParameter
 Values = NDArray[Any]
 
 
+UNITS = {size: np.dtype(f"u{size}") for size in (8, 4, 2, 1)}
+"""Numbers of so many bytes: as such, values of any kind are carried without being read."""
+
+
+@dataclass(eq=False, slots=True)
+class Column:
+    """One column, and the same as plain numbers.
+
+    Parameters
+    ----------
+    values : array, shape (n, ...)
+    fresh : array, shape (1, ...)
+        What newborns get.
+    words, fresh_words : arrays of `UNITS`, shapes (n * width,) and (width,)
+        The same memory.
+    width : int
+        Words of one item.
+    """
+
+    values: Values
+    fresh: Values
+    words: NDArray[np.unsignedinteger]
+    fresh_words: NDArray[np.unsignedinteger]
+    width: int
+
+    @classmethod
+    def of(cls, values: Values, fill: Any) -> Column:
+        """A column that holds this array itself, which must be contiguous."""
+        fresh = np.full((1, *values.shape[1:]), fill, values.dtype)
+        size = next(size for size in UNITS if fresh.nbytes % size == 0)
+        words, fresh_words = (a.reshape(-1).view(UNITS[size]) for a in (values, fresh))
+        return cls(values, fresh, words, fresh_words, len(fresh_words))
+
+    def gathered(self, gather: NDArray[np.int32], came: Values | None = None) -> Column:
+        """``concatenate([values, came])[gather]``; what came is fresh if it is not given."""
+        from plastic.topology.compiled import gather_values
+
+        new, every = self.fresh_words, 0
+        if came is not None and len(came):
+            new, every = came.reshape(-1).view(self.words.dtype), int(len(came) > 1)
+        words = np.empty(len(gather) * self.width, self.words.dtype)
+        gather_values(self.words, new, every, self.width, gather, words)
+        values = words.view(self.values.dtype)
+        if self.values.ndim > 1:
+            values = values.reshape(len(gather), *self.values.shape[1:])
+        return Column(values, self.fresh, words, self.fresh_words, self.width)
+
+
 class Columns(Mapping[str, Values]):
     """Named arrays of one length; the arrays may be written to, their shape is fixed.
 
@@ -25,6 +74,8 @@ class Columns(Mapping[str, Values]):
     ----------
     length : int
         How many neurons or connections there are.
+    held : dict of str to Column, optional
+        What they are at first.
 
     Examples
     --------
@@ -34,19 +85,18 @@ class Columns(Mapping[str, Values]):
     array([ 0.5, -1. ,  0. ], dtype=float32)
     """
 
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, held: dict[str, Column] | None = None) -> None:
         self._length = length
-        self._arrays: dict[str, Values] = {}
-        self._fresh: dict[str, Values] = {}  # one item of each: what newborns get
+        self._held: dict[str, Column] = {} if held is None else held
 
     def __getitem__(self, name: str) -> Values:
-        return self._arrays[name]
+        return self._held[name].values
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+        return iter(self._held)
 
     def __len__(self) -> int:
-        return len(self._arrays)
+        return len(self._held)
 
     def add(self, name: str, dtype: Any, fill: Any = 0) -> Values:
         """Add a column, or return the one of this name if it is there already.
@@ -56,13 +106,14 @@ class Columns(Mapping[str, Values]):
         InvalidParameter
             If it is there with another dtype.
         """
-        if name not in self._arrays:
-            self._arrays[name] = np.full(self._length, fill, dtype)
-            self._fresh[name] = np.full(1, fill, dtype)
-        if self._arrays[name].dtype != dtype:
-            held = self._arrays[name].dtype
-            raise InvalidParameter(f"column {name!r} holds {held}, not {np.dtype(dtype)}")
-        return self._arrays[name]
+        if name not in self._held:
+            self._held[name] = Column.of(np.full(self._length, fill, dtype), fill)
+        values = self._held[name].values
+        if values.dtype != dtype:
+            raise InvalidParameter(
+                f"column {name!r} holds {values.dtype}, not {np.dtype(dtype)}"
+            )
+        return values
 
     def replace(self, name: str, values: Values) -> Values:
         """Put other values, perhaps of another dtype, into a column; return its array.
@@ -72,14 +123,8 @@ class Columns(Mapping[str, Values]):
         InvalidParameter
             If their number is not that of the column.
         """
-        if len(values) != self._length:
-            raise InvalidParameter(
-                f"column {name!r} must hold {self._length} values, got {len(values)}"
-            )
-        array = self._arrays[name] = np.array(values, order="C")
-        fill = self._fresh[name].flat[0] if name in self._fresh else 0
-        self._fresh[name] = np.full((1, *array.shape[1:]), fill, array.dtype)
-        return array
+        fill = self._held[name].fresh.flat[0] if name in self._held else 0
+        return self.put(name, values, fill)
 
     def put(self, name: str, values: Values, fill: Any = 0) -> Values:
         """Put a copy of a whole column in, whether it was there or not; return its array.
@@ -89,29 +134,35 @@ class Columns(Mapping[str, Values]):
         InvalidParameter
             If the number of values is not that of the column.
         """
-        self._fresh[name] = np.full(1, fill, values.dtype)
-        return self.replace(name, values)
+        if len(values) != self._length:
+            raise InvalidParameter(
+                f"column {name!r} must hold {self._length} values, got {len(values)}"
+            )
+        column = self._held[name] = Column.of(np.array(values, order="C"), fill)
+        return column.values
 
     def fill_of(self, name: str) -> float:
         """What newborns start with in a column."""
-        return self._fresh[name].flat[0].item()
+        return self._held[name].fresh.flat[0].item()
 
     def copy(self) -> Columns:
         """The same columns in arrays of their own."""
-        arrays = {name: array.copy() for name, array in self._arrays.items()}
-        return self._with(arrays, self._length)
+        held = {
+            name: Column.of(column.values.copy(), column.fresh.flat[0])
+            for name, column in self._held.items()
+        }
+        return Columns(self._length, held)
 
     def take(self, index: NDArray[np.integer]) -> dict[str, Values]:
         """Copy some rows of every column."""
-        gather = np.asarray(index, np.int32)
-        return {
-            name: _gathered(array, self._fresh[name], gather)
-            for name, array in self._arrays.items()
-        }
+        positions = np.asarray(index, np.int32)
+        return {name: column.gathered(positions).values for name, column in self._held.items()}
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
         """The columns after a removal: ``new = old[gather]``."""
-        return self._with(self.take(gather), len(gather))
+        origins = np.asarray(gather, np.int32)
+        held = {name: column.gathered(origins) for name, column in self._held.items()}
+        return Columns(len(gather), held)
 
     def inserted(
         self,
@@ -134,68 +185,37 @@ class Columns(Mapping[str, Values]):
             If `given` names a column that is not there, holds values of another shape, or
             holds values for a newborn that are not finite.
         """
-        for name in given:
-            if name not in self._arrays:
-                known = ", ".join(self._arrays) or "none"
-                raise InvalidEdit(f"there is no column {name!r}; there are: {known}")
-        index = np.asarray(gather, np.int32)
-        arrays = {}
-        for name, array in self._arrays.items():
-            fresh = self._fresh[name]
-            if name in given:
-                shape = (len(newborn), *array.shape[1:])
-                values = _fitting(name, given[name], shape, array.dtype, newborn)
-                fresh = values if len(values) else fresh
-            arrays[name] = _gathered(array, fresh, index)
-        return self._with(arrays, len(gather))
+        came = {name: self._fitting(name, values, newborn) for name, values in given.items()}
+        origins = np.asarray(gather, np.int32)
+        held = {
+            name: column.gathered(origins, came.get(name))
+            for name, column in self._held.items()
+        }
+        return Columns(len(gather), held)
 
-    def _with(self, arrays: dict[str, Values], length: int) -> Columns:
-        columns = Columns(length)
-        columns._arrays, columns._fresh = arrays, dict(self._fresh)
-        return columns
-
-
-UNITS = {size: np.dtype(f"u{size}") for size in (8, 4, 2, 1)}
-"""Numbers of so many bytes: as such, values of any kind are carried without being read."""
-
-
-def _gathered(array: Values, fresh: Values, gather: NDArray[np.int32]) -> Values:
-    """``concatenate([array, fresh])[gather]``, where a single fresh item stands for any."""
-    from plastic.topology import compiled
-
-    new = np.empty((len(gather), *array.shape[1:]), array.dtype)
-    width, unit = 1, UNITS.get(array.itemsize)
-    if array.ndim == 1 and unit:
-        old, filled, fresh = array.view(unit), new.view(unit), fresh.view(unit)
-        every = int(len(fresh) > 1)
-    else:
-        item = new.itemsize * int(np.prod(new.shape[1:]))
-        size = next(size for size in UNITS if item % size == 0)
-        every, width = int(len(fresh) > 1), item // size
-        old, filled, fresh = (a.reshape(-1).view(UNITS[size]) for a in (array, new, fresh))
-    compiled.gather_values(old, fresh, every, width, gather, filled)
-    return new
+    def _fitting(self, name: str, values: Values, newborn: NDArray[np.bool_]) -> Values:
+        """Given values as the column holds them, checked."""
+        if name not in self._held:
+            known = ", ".join(self._held) or "none"
+            raise InvalidEdit(f"there is no column {name!r}; there are: {known}")
+        column = self._held[name].values
+        shape, dtype = (len(newborn), *column.shape[1:]), column.dtype
+        if values.shape != shape:
+            raise InvalidEdit(
+                f"column {name!r} must be given values of shape {shape}, got {values.shape}"
+            )
+        if values.dtype.kind not in "biuf":
+            raise InvalidEdit(f"column {name!r} must be given numbers, got {values.dtype}")
+        fits = values.dtype == dtype and values.flags.carray  # else it takes a while
+        held = values if fits else _converted(values, dtype)
+        if newborn.any():  # what comes back may be as it was
+            finite = np.isfinite(values) & np.isfinite(held)
+            bad = values[newborn][~finite[newborn]]
+            if len(bad):
+                raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
+        return held
 
 
-def _fitting(
-    name: str,
-    values: Values,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    newborn: NDArray[np.bool_],
-) -> Values:
-    """The values as the column holds them, checked."""
-    if values.shape != shape:
-        raise InvalidEdit(
-            f"column {name!r} must be given values of shape {shape}, got {values.shape}"
-        )
-    if values.dtype.kind not in "biuf":
-        raise InvalidEdit(f"column {name!r} must be given numbers, got {values.dtype}")
-    with np.errstate(over="ignore", invalid="ignore"):  # both are caught below
-        held = np.require(values, dtype, ["C", "W"])
-    if newborn.any():  # what comes back may be as it was
-        finite = np.isfinite(values) & np.isfinite(held)
-        bad = values[newborn][~finite[newborn]]
-        if len(bad):
-            raise InvalidEdit(f"column {name!r} must be given finite values, got {bad[0]}")
-    return held
+def _converted(values: Values, dtype: np.dtype) -> Values:
+    with np.errstate(over="ignore", invalid="ignore"):  # who asks looks for what was lost
+        return np.require(values, dtype, ["C", "W"])

@@ -1,10 +1,11 @@
 """The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
 
-An edit finds ids, merges rows, carries columns along and sorts by source, each in one loop.
-Nothing in this file knows of topologies, edits or rules: a loop says that something is wrong,
-and `draft` finds out what, in NumPy, to name it.
+An edit merges rows, carries columns along and sorts by source, each in one loop; what it
+looks up is in `plastic.topology.compiled_lookups`.  Nothing in these files knows of
+topologies, edits or rules: a loop says that something is wrong, and `draft` finds out what,
+in NumPy, to name it.
 
-Import this module where it is used, inside the function: it brings numba, which nobody who
+Import from them where it is used, inside the function: they bring numba, which nobody who
 asks for help should wait for.  All arrays must be as they come from `Structure` and the edits
 (memory layout, read-only or not), since every other kind is compiled once more.
 """
@@ -18,158 +19,6 @@ import numpy as np
 from numba import njit
 
 log = logging.getLogger(__name__)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def span_of(ids):
-    """The lowest and the highest of some int64 ids, of which there is one at least."""
-    low = high = ids[0]
-    for k in range(1, len(ids)):
-        low, high = min(low, ids[k]), max(high, ids[k])
-    return low, high
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_ids(held, ids, low, marks, found, positions):
-    """Find which of `held` (n,) are among `ids` (k,), by a bit for every number of their span.
-
-    Parameters
-    ----------
-    low : int
-        The lowest of `ids`.
-    marks : uint64 array
-        Zeros: 64 numbers in each, from `low` to the highest id and one more at least.
-    found : uint8 array, shape (n,)
-        Will be 1 where one of `ids` is held, 0 elsewhere.
-    positions : int32 array, shape (k + 1,)
-        Will begin with the positions of those, ascending.
-
-    Returns
-    -------
-    int, bool
-        How many were found, and whether one of `ids` is there twice.
-    """
-    one, twice = np.uint64(1), np.uint64(0)
-    for k in range(len(ids)):
-        bit = np.uint64(ids[k] - low)
-        twice |= (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
-        marks[bit >> np.uint64(6)] |= one << (bit & np.uint64(63))
-    last = np.uint64(64 * len(marks) - 1)  # is no id's
-    count = 0
-    for p in range(len(held)):
-        bit = min(np.uint64(np.int64(held[p]) - low), last)
-        hit = (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
-        found[p] = hit
-        positions[count] = p
-        count += np.int64(hit)
-    return count, twice != 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_sparse_ids(held, ids, shift, owners, found, positions):
-    """As `find_ids`, for ids that lie far from each other, by a table of their hashes.
-
-    `owners`, int32 array of shape ``(2 ** (64 - shift),)``, are zeros, two an id at least.
-    """
-    scatter, one, last = np.uint64(0x9E3779B97F4A7C15), np.uint64(1), np.uint64(len(owners) - 1)
-    twice = False
-    for k in range(len(ids)):
-        place = (np.uint64(ids[k]) * scatter) >> np.uint64(shift)
-        while owners[place] != 0 and ids[owners[place] - 1] != ids[k]:
-            place = (place + one) & last
-        twice |= owners[place] != 0
-        owners[place] = k + 1
-    count = 0
-    for p in range(len(held)):
-        place = (np.uint64(held[p]) * scatter) >> np.uint64(shift)
-        while owners[place] != 0 and ids[owners[place] - 1] != held[p]:
-            place = (place + one) & last
-        hit = owners[place] != 0
-        found[p] = hit
-        positions[count] = p
-        count += np.int64(hit)
-    return count, twice
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, named, ends):
-    """Ends and ids of the connections at some positions, by id of the neurons.
-
-    Parameters
-    ----------
-    indptr, sources, ids, neuron_ids
-        As in `Structure`.
-    positions : int32 array, shape (k,)
-        Ascending.
-    from_ids, to_ids, named : int64 arrays, shape (k,)
-        Will be source, target and id of each.
-    ends : bool array, shape (n_neurons,)
-        Will be set where a neuron is at one end.
-    """
-    row = 0
-    for k in range(len(positions)):
-        p = positions[k]
-        while indptr[row + 1] <= p:
-            row += 1
-        source = sources[p]
-        from_ids[k], to_ids[k], named[k] = neuron_ids[source], neuron_ids[row], ids[p]
-        ends[source] = ends[row] = True
-
-
-UNKNOWN_SOURCE, UNKNOWN_TARGET, BROKEN, AGAINST, GIVEN = 1, 2, 4, 8, 16
-"""What `check_pairs` may find, as bits."""
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def check_pairs(
-    neuron_ids, table, kinds, bars, groups, rank, may_join, from_ids, to_ids, ids, next_id,
-    sources, targets,
-):  # fmt: skip
-    """Slots of pairs of neurons, and whether a rule for single pairs is broken.
-
-    Parameters
-    ----------
-    neuron_ids, table, kinds, bars, groups, rank
-        As in `Structure`, where `table` is its `slot_by_id`, and `bars` its `of_softmax`.
-    may_join : bool array, shape (n_groups, n_groups)
-        Which groups may connect, source by target; empty if any may.
-    from_ids, to_ids, ids : int64 arrays, shape (k,)
-        Ids of the neurons, and of the connections.
-    next_id : int
-        The lowest id that no connection ever had.
-    sources, targets : int32 arrays, shape (k,)
-        Will be the slots.
-
-    Returns
-    -------
-    int
-        0, or the sum of `UNKNOWN_SOURCE`, `UNKNOWN_TARGET` (there is no such neuron),
-        `BROKEN` (a rule) and `AGAINST` (the order), each if any pair is so, and `GIVEN` if
-        the ids are not as the topology gives them out: ascending, and never used before.
-    """
-    low, span = neuron_ids[0], neuron_ids[-1] - neuron_ids[0] + 1
-    any_groups, gaps = may_join.size == 0, len(table) > 0
-    state, last = 0, next_id - 1
-    for k in range(len(from_ids)):
-        if ids[k] <= last:
-            state |= GIVEN
-        last = ids[k]
-        s, t = from_ids[k] - low, to_ids[k] - low
-        known_source, known_target = 0 <= s < span, 0 <= t < span
-        if gaps:
-            s = table[s] if known_source else -1
-            t = table[t] if known_target else -1
-            known_source, known_target = s >= 0, t >= 0
-        if not (known_source and known_target):
-            state |= 0 if known_source else UNKNOWN_SOURCE
-            state |= 0 if known_target else UNKNOWN_TARGET
-            continue
-        sources[k], targets[k] = s, t
-        broken = (s == t) | (kinds[t] == 0) | bars[s]
-        if not any_groups:
-            broken |= not may_join[groups[s], groups[t]]
-        state |= (BROKEN if broken else 0) | (AGAINST if rank[s] >= rank[t] else 0)
-    return state
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -223,7 +72,7 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
     return ascending
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q):
     """Copy what lies from `start` to `stop`, to `q`; returns where it ends."""
     n = stop - start
@@ -234,7 +83,7 @@ def copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q):
     return q + n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def keep_rest(sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q):
     """As `copy_rows` but for what is gone, stamping the sources; `q` may be written, too."""
     place, one = np.uint64(q), np.uint64(1)
@@ -248,7 +97,7 @@ def keep_rest(sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids
     return np.int64(place)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def merge_row(
     sources, ids, gone, start, stop, order, new_sources, new_ids, low, high,
     to_sources, to_ids, gather, q,
@@ -352,6 +201,73 @@ def merge_rows(
     return differ
 
 
+MERGED, UNSORTED, TWICE = 0, 1, 2
+"""What `merge_pairs` may return."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def merge_pairs(
+    indptr, sources, ids, gone, lost, from_slots, to_slots, named, ascending, by_id,
+    to_indptr, to_sources, to_ids, gather,
+):  # fmt: skip
+    """Sort pairs by `sort_by_row`, and merge them by `merge_rows`.
+
+    Parameters
+    ----------
+    indptr, sources, ids, gone, lost, to_indptr, to_sources, to_ids, gather
+        As in `merge_rows`.
+    from_slots, to_slots, named
+        The pairs: `sources`, `targets` and `ids` of `sort_by_row`.
+    ascending, by_id
+        As in `sort_by_row`.
+
+    Returns
+    -------
+    int
+        `MERGED`; or `UNSORTED` if `by_id` is needed, `TWICE` if two pairs are the same: then
+        what has been filled is of no use.
+    """
+    k = len(named)
+    starts, order = np.empty(len(indptr), np.int64), np.empty(k, np.int32)
+    new_sources, new_ids = np.empty(k, np.int32), np.empty(k, np.int64)
+    in_order = sort_by_row(
+        to_slots, from_slots, named, ascending, by_id, starts, order, new_sources, new_ids
+    )
+    if not in_order:
+        return UNSORTED
+    differ = merge_rows(
+        indptr, sources, ids, gone, lost, starts, order, new_sources, new_ids,
+        to_indptr, to_sources, to_ids, gather,
+    )  # fmt: skip
+    return MERGED if differ else TWICE
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def turn_gather(gather, n_before, lost, back, born):
+    """The `gather` of `merge_rows` that leads back.
+
+    Parameters
+    ----------
+    gather : int32 array, shape (n_after,)
+        Where each connection comes from: its position before, or `n_before` and more.
+    n_before : int
+    lost : int32 array, shape (n_lost,)
+        Positions before of those that went.
+    back : int32 array, shape (n_before + 1,)
+        Will begin with where each of before is after, or ``n_after`` and its number among those
+        that went.
+    born : int32 array, shape (n_after - n_before + n_lost + 1,)
+        Will begin with the positions after of those that came, ascending.
+    """
+    count, last = 0, np.int32(n_before)
+    for p in range(len(gather)):
+        back[min(gather[p], last)] = p  # a newborn's into the place behind all
+        born[count] = p
+        count += gather[p] >= last
+    for k in range(len(lost)):
+        back[lost[k]] = len(gather) + k
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def gather_values(old, fresh, every, width, gather, new):
     """``new = concatenate([old, fresh])[gather]``, in items of `width` numbers.
@@ -411,27 +327,6 @@ def positions_by_source(sources, starts, positions):
         source = np.uint32(sources[p])
         positions[cursors[source]] = p
         cursors[source] += np.uint32(1)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_pairs(indptr, sources, starts, order, wanted, found):
-    """Position of the connection between each pair of slots, -1 where there is none.
-
-    `starts`, `order` and `wanted`, the sources, are as `sort_by_row` lays the pairs; `found`,
-    int64 array of shape (k,), will be filled.
-    """
-    last = np.zeros(len(indptr), np.int32)  # position of a source, right for the row at hand
-    for row in range(len(indptr) - 1):
-        if starts[row] == starts[row + 1]:
-            continue
-        start, stop = indptr[row], indptr[row + 1]
-        for p in range(start, stop):
-            last[sources[p]] = p
-        for k in range(starts[row], starts[row + 1]):
-            source = wanted[k]
-            p = last[source]
-            there = start <= p and p < stop and sources[p] == source
-            found[order[k]] = p if there else -1
 
 
 def say_compiling(kernel, what, seconds):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from plastic.activations import softmax
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, Ids, PruneNeurons
 from plastic.errors import CycleError, InvalidEdit
-from plastic.topology.columns import Columns
 from plastic.topology.order import Cycle, restore_order
+from plastic.topology.pairs import Blocks, find_slots
 from plastic.topology.rebuild import (
     NOTHING,
     Duplicate,
@@ -26,35 +26,12 @@ from plastic.topology.rebuild import (
     remove_connections,
     remove_neurons,
 )
+from plastic.topology.state import State, revival
 from plastic.topology.structure import Cut, Kind, Structure, find, locked
-
-Blocks = frozenset[tuple[int, int]]
+from plastic.topology.way_back import WayBack, find_way, go_back
 
 MOST_CONNECTIONS = 2**31 - 1
 """Positions are held in 32 bits."""
-
-MOST_GROUPS = 256
-"""Up to this number, a group is its own row in the table of groups that may connect."""
-
-
-@dataclass(frozen=True)
-class State:
-    """All of a topology that an edit changes.
-
-    Parameters
-    ----------
-    structure : Structure
-    neurons, connections : Columns
-        What is aligned with its neurons and with its connections.
-    next_neuron, next_connection : int
-        The lowest ids never used so far.
-    """
-
-    structure: Structure
-    neurons: Columns
-    connections: Columns
-    next_neuron: int
-    next_connection: int
 
 
 @dataclass
@@ -74,6 +51,9 @@ class Draft:
         What leads back, last edit first.
     touched : list of int arrays
         Ids of neurons that may have lost a way in or out and may not stay so.
+    moves : list
+        For each time that the structure was made anew: where its connections come from, and
+        which went, as `WayBack` has it; None if it has other neurons.
     """
 
     state: State
@@ -81,6 +61,7 @@ class Draft:
     lost: Cut = NOTHING
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
+    moves: list[tuple[Any, NDArray[np.int32]] | None] = field(default_factory=list)
 
 
 def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
@@ -88,18 +69,23 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
     neuron, connection = state.next_neuron, state.next_connection
     numbered: list[Edit] = []
     for edit in edits:
-        if type(edit) not in _APPLY:
-            raise InvalidEdit(f"not an edit: {edit!r}")
-        if isinstance(edit, AddNeurons):
+        _check_edit(edit)
+        if type(edit) is AddNeurons:
             ids, neuron = _numbered(edit.ids, neuron, len(edit))
             # the codes say what the name said, neuron by neuron
             codes, groups = edit.activations, edit.groups
             edit = replace(edit, ids=ids, activation=codes, group=groups)
-        elif isinstance(edit, Connect):
+        elif type(edit) is Connect:
             ids, connection = _numbered(edit.ids, connection, len(edit))
-            edit = edit.with_ids(ids)
+            if edit.ids is None:
+                edit = edit.with_ids(ids)
         numbered.append(edit)
     return numbered
+
+
+def _check_edit(edit: Edit) -> None:
+    if type(edit) not in _APPLY:
+        raise InvalidEdit(f"not an edit: {edit!r}")
 
 
 def _numbered(ids: Ids, following: int, n: int) -> tuple[Ids, int]:
@@ -110,7 +96,7 @@ def _numbered(ids: Ids, following: int, n: int) -> tuple[Ids, int]:
 
 
 def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> Draft:
-    """Apply numbered edits in turn.
+    """Apply edits in turn.
 
     Returns
     -------
@@ -123,12 +109,26 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
         If one of them breaks a rule.
     """
     draft = Draft(state, blocks)
+    way = find_way(edits, state.structure, blocks)
+    if way is not None:
+        draft.state, draft.undo = go_back(state, way, edits)
+        return draft
     for edit in edits:
+        _check_edit(edit)
         _APPLY[type(edit)](draft, edit)
     _settle(draft)
     _check_stranded(draft)
     draft.undo.reverse()
+    _remember_way(draft, state.structure)
     return draft
+
+
+def _remember_way(draft: Draft, before: Structure) -> None:
+    """Let the undo know the way, if it is that of one move and the order is as it was."""
+    after = draft.state.structure
+    if len(draft.moves) == 1 and draft.moves[0] and after.rank is before.rank:
+        kinds = tuple(map(type, draft.undo))
+        WayBack(after, before, draft.blocks, *draft.moves[0], kinds).remember(draft.undo)
 
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
@@ -140,10 +140,12 @@ def _disconnect(draft: Draft, edit: Disconnect) -> None:
         structure.positions_of(edit.ids)
     if not len(cut):
         return
-    revival, ends = _revival(draft.state, cut)
-    if not edit.keep_stranded:
+    if edit.keep_stranded:
+        draft.undo.append(revival(draft.state, cut.positions))
+    else:
+        ends = np.zeros(structure.n_neurons, np.bool_)
+        draft.undo.append(revival(draft.state, cut.positions, ends))
         draft.touched.append(structure.neuron_ids[ends])
-    draft.undo.append(revival)
     draft.lost = cut
 
 
@@ -156,28 +158,8 @@ def _settle(draft: Draft) -> None:
     draft.state = replace(
         state, structure=structure, connections=state.connections.removed(positions)
     )
+    draft.moves.append((positions, draft.lost.positions))
     draft.lost = NOTHING
-
-
-def _revival(state: State, cut: Cut) -> tuple[Connect, NDArray[np.bool_]]:
-    """What brings back the connections that go, and which neurons are at their ends."""
-    from plastic.topology import compiled
-
-    structure = state.structure
-    sources, targets, ids = (np.empty(len(cut), np.int64) for _ in range(3))
-    ends = np.zeros(structure.n_neurons, np.bool_)
-    compiled.name_rows(
-        structure.indptr, structure.sources, structure.connection_ids, structure.neuron_ids,
-        cut.positions, sources, targets, ids, ends,
-    )  # fmt: skip
-    revival = Connect.of(
-        sources=locked(sources),
-        targets=locked(targets),
-        ids=locked(ids),
-        columns=state.connections.take(cut.positions),
-        reason="undo",
-    )
-    return revival, ends
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
@@ -195,10 +177,10 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
     drop[slots] = True
     slimmer, left, positions, cut = remove_neurons(structure, drop)
     if len(cut):
-        revival, ends = _revival(old, cut)
+        ends = np.zeros(structure.n_neurons, np.bool_)
+        draft.undo.append(revival(old, cut.positions, ends))
         if not edit.keep_stranded:
             draft.touched.append(structure.neuron_ids[ends])
-        draft.undo.append(revival)
     slots = np.flatnonzero(drop)
     draft.undo.append(
         AddNeurons(
@@ -217,11 +199,13 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         neurons=old.neurons.removed(left),
         connections=old.connections.removed(positions),
     )
+    draft.moves.append(None)
 
 
 def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
     _settle(draft)
-    state, ids = draft.state, edit.ids
+    state = draft.state
+    ids, following = _numbered(edit.ids, state.next_neuron, len(edit))
     _check_free("neuron", ids, state.structure.neuron_ids)
     if (edit.activations == softmax.code).any():
         raise InvalidEdit("softmax joins the output neurons; a hidden neuron cannot have it")
@@ -233,46 +217,41 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
         state,
         structure=structure,
         neurons=state.neurons.inserted(gather, ids >= state.next_neuron, edit.columns),
-        next_neuron=max(state.next_neuron, int(ids.max(initial=-1)) + 1),
+        next_neuron=following,
     )
+    draft.moves.append(None)
     if not edit.keep_stranded:
         draft.touched.append(ids)
     draft.undo.append(PruneNeurons(ids, keep_stranded=True, reason="undo"))
 
 
 def _connect(draft: Draft, edit: Connect) -> None:
-    state, ids, lost = draft.state, edit.ids, draft.lost
-    pairs = _pairs(state, edit, lost, draft.blocks)
+    state, lost = draft.state, draft.lost
+    structure = state.structure
+    ids, following = _numbered(edit.ids, state.next_connection, len(edit))
+    pairs = find_slots(structure, edit, ids, state.next_connection, lost, draft.blocks)
     if pairs.given:  # others are new, and differ
         try:
-            _check_free("connection", ids, state.structure.connection_ids, lost)
+            _check_free("connection", ids, structure.connection_ids, lost)
         except InvalidEdit:
             pairs.refuse()  # a broken rule of pairs is named first
             raise
-    following = state.next_connection
-    if len(ids):
-        following = max(following, int(ids.max() if pairs.given else ids[-1]) + 1)
-    n = state.structure.n_connections + len(edit)
+    n = structure.n_connections + len(ids)
     if n > MOST_CONNECTIONS:
         raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
     try:
         structure, gather = insert_connections(
-            state.structure, ids, pairs.sources, pairs.targets, lost,
-            ascending=not pairs.given,
-        )  # fmt: skip
+            structure, ids, pairs.sources, pairs.targets, lost, ascending=not pairs.given
+        )
     except Duplicate:
         pairs.refuse()
         raise
     if pairs.against:
         structure = _reordered(structure, pairs.sources, pairs.targets)
-    draft.state = replace(
-        state,
-        structure=structure,
-        connections=state.connections.inserted(
-            gather, ids >= state.next_connection, edit.columns
-        ),
-        next_connection=following,
-    )
+    newborn = ids >= state.next_connection
+    columns = state.connections.inserted(gather, newborn, edit.columns)
+    draft.state = State(structure, state.neurons, columns, state.next_neuron, following)
+    draft.moves.append((gather, lost.positions))
     draft.lost = NOTHING
     draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
 
@@ -285,95 +264,6 @@ def _reordered(
     except Cycle as cycle:
         pair = structure.neuron_ids[[cycle.source, cycle.target]]
         raise CycleError(f"connection {pair[0]}->{pair[1]} would close a cycle") from None
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of slots that are to be joined, none of which breaks a rule of its own."""
-
-    structure: Structure
-    lost: Cut
-    blocks: Blocks | None
-    sources: NDArray[np.int32]
-    targets: NDArray[np.int32]
-    against: bool  # whether one goes against the order
-    given: bool  # whether ids are not as the topology gives them out
-
-    def refuse(self) -> None:
-        """Refuse the first pair that may not be joined, naming the rule, if there is one."""
-        structure, sources, targets = self.structure, self.sources, self.targets
-
-        def refuse(broken: NDArray[np.bool_], rule: str) -> None:
-            if broken.any():
-                at = int(np.flatnonzero(broken)[0])
-                pair = [int(structure.neuron_ids[slots[at]]) for slots in (sources, targets)]
-                raise InvalidEdit(f"connection {pair[0]}->{pair[1]} {rule}")
-
-        refuse(sources == targets, "would join a neuron to itself, which closes a cycle")
-        refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
-        of_softmax = structure.of_softmax[sources]
-        refuse(of_softmax, "would lead out of a softmax output, which must be last")
-        there = structure.positions_between(sources, targets)
-        refuse((there >= 0) & ~np.isin(there, self.lost.positions), "already exists")
-        keys = targets.astype(np.int64) << 32 | sources
-        _, first = np.unique(keys, return_index=True)
-        again = np.ones(len(keys), bool)
-        again[first] = False
-        refuse(again, "is asked for twice")
-        if self.blocks is not None:
-            groups, may_join = _may_join(structure, self.blocks)
-            refuse(~may_join[groups[sources], groups[targets]], "joins groups that may not")
-
-
-def _pairs(state: State, edit: Connect, lost: Cut, blocks: Blocks | None) -> _Pairs:
-    """The slots that an edit joins, checked but for pairs that are joined already.
-
-    Raises
-    ------
-    InvalidEdit
-        If there is no such neuron, or a rule is broken.
-    """
-    from plastic.topology import compiled
-
-    structure, from_ids, to_ids = state.structure, edit.sources, edit.targets
-    neuron_ids, table = structure.neuron_ids, structure.slot_by_id
-    if table is None:
-        neuron_ids, table = locked(np.arange(structure.n_neurons)), np.zeros(0, np.int32)
-        from_ids, to_ids = (locked(structure.slots_of(ids)) for ids in (from_ids, to_ids))
-    groups, may_join = structure.groups, np.zeros((0, 0), np.bool_)
-    if blocks is not None:
-        groups, may_join = _may_join(structure, blocks)
-    sources, targets = np.empty(len(edit), np.int32), np.empty(len(edit), np.int32)
-    found = compiled.check_pairs(
-        neuron_ids, table, structure.kinds, structure.of_softmax, groups,
-        structure.rank, may_join, from_ids, to_ids, edit.ids, state.next_connection,
-        sources, targets,
-    )  # fmt: skip
-    if found & (compiled.UNKNOWN_SOURCE | compiled.UNKNOWN_TARGET):
-        structure.slots_of(from_ids)
-        structure.slots_of(to_ids)
-    against, given = bool(found & compiled.AGAINST), bool(found & compiled.GIVEN)
-    pairs = _Pairs(structure, lost, blocks, locked(sources), locked(targets), against, given)
-    if found & compiled.BROKEN:
-        pairs.refuse()
-    return pairs
-
-
-def _may_join(
-    structure: Structure, blocks: Blocks
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """A number for the group of each neuron, and a table of who may connect, by number."""
-    groups, n_groups = structure.groups, structure.highest_group + 1
-    number: Any = range(n_groups)
-    if n_groups > MOST_GROUPS:
-        present, place = np.unique(groups, return_inverse=True)
-        groups, n_groups = locked(place.astype(np.int32)), len(present)
-        number = {group: i for i, group in enumerate(present.tolist())}
-    table = np.zeros((n_groups, n_groups), np.bool_)
-    for source, target in blocks:
-        if source in number and target in number:
-            table[number[source], number[target]] = True
-    return groups, table
 
 
 def _check_unique(what: str, ids: Ids) -> None:

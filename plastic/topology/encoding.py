@@ -17,7 +17,8 @@ from plastic.activations import BY_CODE, softmax
 from plastic.errors import InvalidNetwork
 from plastic.topology.columns import Columns
 from plastic.topology.constraints import Constraints
-from plastic.topology.draft import State
+from plastic.topology.dates import Dates
+from plastic.topology.state import State
 from plastic.topology.structure import Kind, Structure, id_dtype
 from plastic.topology.topology import Topology
 
@@ -72,7 +73,7 @@ def encode(topology: Topology) -> tuple[Arrays, dict[str, Any]]:
     for what, columns in (("neuron", state.neurons), ("connection", state.connections)):
         arrays |= {f"{what}.{name}": values for name, values in columns.items()}
         fills |= {f"{what}.{name}": columns.fill_of(name) for name in columns}
-    arrays |= {f"births.{what}": topology._births[what] for what in BIRTHS}
+    arrays |= {f"births.{what}": topology._births[what].table for what in BIRTHS}
     described = {
         "step": topology.step,
         "next_neuron": state.next_neuron,
@@ -124,7 +125,7 @@ def decode(arrays: Mapping[str, NDArray[Any]], described: Mapping[str, Any]) -> 
         _whole(described, "next_neuron", int(structure.neuron_ids.max()) + 1),
         _whole(described, "next_connection", int(structure.connection_ids.max(initial=-1)) + 1),
     )
-    births = {what: _births(arrays, f"births.{what}") for what in BIRTHS}
+    births = {what: Dates(_births(arrays, f"births.{what}")) for what in BIRTHS}
     blocks = _read_pairs(described, "blocks")
     topology = Topology.of(state, births, blocks, _whole(described, "step", 0))
     topology.constrain(_read_constraints(described.get("constraints")))

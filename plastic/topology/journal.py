@@ -19,6 +19,7 @@ from plastic.edits import AddNeurons, Connect, Disconnect, Edit, PruneNeurons
 from plastic.errors import InvalidEdit
 from plastic.topology.structure import SPREAD, Kind
 from plastic.topology.topology import Topology
+from plastic.topology.way_back import forget_way
 
 Rows = dict[str, NDArray[Any]]
 
@@ -85,9 +86,13 @@ class Journal:
         numbered = self.topology.number(*edits)
         undo = self.topology.apply(*numbered)
         entry = Entry(numbered, undo, edit_rows(self.topology.step, numbered, undo))
+        for last in self.entries[-1:]:
+            forget_way(last.undo)  # another one is to be undone first
         self.entries.append(entry)
         if self._remember is not None:
             del self.entries[: max(len(self.entries) - self._remember, 0)]
+        if not self.entries:
+            forget_way(undo)
         return entry
 
     def undo(self) -> None:

@@ -17,7 +17,6 @@ from plastic.topology.structure import (
     concatenated_ranges,
     id_dtype,
     locked,
-    sort_pairs,
 )
 
 Gather = NDArray[np.integer]
@@ -202,24 +201,29 @@ def insert_connections(
     Duplicate
         If a pair of slots is joined already, and not cut, or joined twice.
     """
-    from plastic.topology import compiled
+    from plastic.topology.compiled import MERGED, UNSORTED, merge_pairs
 
-    pairs = sort_pairs(targets, sources, ids, structure.n_neurons, ascending=ascending)
     held = structure.connection_ids
-    highest = (ids[-1] if ascending else ids.max()) if len(ids) else -1
-    if held.dtype == np.int32 and id_dtype(highest) == np.int64:
-        held = locked(held.astype(np.int64))
+    if len(ids) and held.dtype == np.int32:
+        highest = ids[-1] if ascending else ids.max()
+        if id_dtype(highest) == np.int64:
+            held = locked(held.astype(np.int64))
     n = structure.n_connections - len(cut) + len(ids)
-    indptr = np.empty_like(structure.indptr)
-    to_sources, to_ids, gather = (
-        np.empty(n + 1, dtype) for dtype in (np.int32, held.dtype, np.int32)
-    )
-    differ = compiled.merge_rows(
-        structure.indptr, structure.sources, held, cut.gone, cut.positions,
-        pairs.starts, pairs.order, pairs.sources, pairs.ids,
-        indptr, to_sources, to_ids, gather,
-    )  # fmt: skip
-    if not differ:
+    indptr = np.empty(structure.n_neurons + 1, np.int64)
+    to_sources, gather = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    to_ids = np.empty(n + 1, held.dtype)
+
+    def merge(by_id: NDArray[np.int64]) -> int:
+        return merge_pairs(
+            structure.indptr, structure.sources, held, cut.gone, cut.positions,
+            sources, targets, ids, ascending, by_id, indptr, to_sources, to_ids, gather,
+        )  # fmt: skip
+
+    # what comes back at an undo ascends in its rows already: nothing has to be sorted first
+    merged = merge(NO_IDS)
+    if merged == UNSORTED:
+        merged = merge(locked(np.argsort(ids)))
+    if merged != MERGED:
         raise Duplicate
     to_ids = to_ids[:n]
     if to_ids.dtype == np.int64:  # the highest may have gone

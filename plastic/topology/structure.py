@@ -9,6 +9,7 @@ structure always sums in the same order, whatever edits led to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -24,6 +25,9 @@ IntArray = NDArray[np.integer]
 
 SPREAD = 64
 """A table that is looked up by id has at most so many places for each item; a sort is next."""
+
+MOST_GROUPS = 256
+"""Up to this number, a group is its own row in the table of groups that may connect."""
 
 
 class Kind(IntEnum):
@@ -54,10 +58,10 @@ class OutIndex:
     @cached_property
     def positions(self) -> NDArray[np.int32]:
         """Position of each in the rows by target, shape (n_connections,)."""
-        from plastic.topology import compiled
+        from plastic.topology.compiled import positions_by_source
 
         positions = np.empty(len(self.targets), np.int32)
-        compiled.positions_by_source(self.sources, self.indptr, positions)
+        positions_by_source(self.sources, self.indptr, positions)
         return locked(positions)
 
 
@@ -123,11 +127,11 @@ class Structure:
     ) -> Structure:
         """The same neurons, with whatever is known of them, and other connections."""
         other = object.__new__(Structure)
-        vars(other).update(vars(self))
-        vars(other).pop("out", None)
-        vars(other).update(
-            indptr=locked(indptr), sources=locked(sources), connection_ids=locked(ids)
-        )
+        held = vars(other)
+        held.update(vars(self))
+        held.pop("out", None)
+        held["indptr"], held["sources"] = locked(indptr), locked(sources)
+        held["connection_ids"] = locked(ids)
         return other
 
     @property
@@ -149,11 +153,11 @@ class Structure:
     @cached_property
     def out(self) -> OutIndex:
         """The connections by source."""
-        from plastic.topology import compiled
+        from plastic.topology.compiled import index_by_source
 
         starts = np.empty(self.n_neurons + 1, np.int64)
         targets = np.empty(self.n_connections, np.int32)
-        compiled.index_by_source(self.indptr, self.sources, starts, targets)
+        index_by_source(self.indptr, self.sources, starts, targets)
         return OutIndex(locked(starts), locked(targets), self.sources)
 
     @cached_property
@@ -184,9 +188,27 @@ class Structure:
         return locked(self.activations == softmax.code)
 
     @cached_property
-    def highest_group(self) -> int:
-        """The highest number of a group."""
-        return int(self.groups.max())
+    def numbered_groups(self) -> tuple[Sequence[int], NDArray[np.int32]]:
+        """The groups by number, and the number of each neuron's, shape (n_neurons,)."""
+        n_groups = int(self.groups.max()) + 1
+        if n_groups <= MOST_GROUPS:
+            return range(n_groups), self.groups
+        present, number = np.unique(self.groups, return_inverse=True)
+        return tuple(present.tolist()), locked(number.astype(np.int32))
+
+    @cached_property
+    def traits(self) -> NDArray[np.int32]:
+        """What rules for pairs ask of each neuron, shape (n_neurons, 4): read all at once.
+
+        Its rank, the number of its group as a source, that as a target, and 0.  Where nothing
+        may lead out of a neuron, or into it, the number is one more than those of groups.
+        """
+        groups, number = self.numbered_groups
+        traits = np.zeros((self.n_neurons, 4), np.int32)
+        traits[:, 0] = self.rank
+        traits[:, 1] = np.where(self.of_softmax, len(groups), number)
+        traits[:, 2] = np.where(self.kinds == Kind.INPUT, len(groups), number)
+        return locked(traits)
 
     @cached_property
     def slot_by_id(self) -> NDArray[np.int32] | None:
@@ -243,14 +265,12 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        from plastic.topology import compiled
+        from plastic.topology.compiled_lookups import find_pairs
 
         number = np.arange(len(sources))
         pairs = sort_pairs(targets, sources, number, self.n_neurons, ascending=True)
         found = np.empty(len(number), np.int64)
-        compiled.find_pairs(
-            self.indptr, self.sources, pairs.starts, pairs.order, pairs.sources, found
-        )
+        find_pairs(self.indptr, self.sources, pairs.starts, pairs.order, pairs.sources, found)
         return found
 
 
@@ -280,20 +300,13 @@ def find(held: IntArray, ids: NDArray[np.int64]) -> Cut:
     >>> find(np.array([3, 1, 2]), np.array([2, 3, 8]))
     Cut(positions=array([0, 2], dtype=int32), gone=array([1, 0, 1], dtype=uint8), twice=False)
     """
-    from plastic.topology import compiled
+    from plastic.topology.compiled_lookups import find_ids
 
-    if not len(ids):
+    n = len(ids)
+    if not n:
         return Cut(np.zeros(0, np.int32), np.zeros(len(held), np.uint8))
-    found, positions = np.empty(len(held), np.uint8), np.empty(len(ids) + 1, np.int32)
-    held, ids = read_only(held), read_only(ids)
-    low, high = compiled.span_of(ids)
-    if high - low < SPREAD * (len(held) + len(ids)):  # at most so many bits for each
-        marks = np.zeros((high - low + 1) // 64 + 1, np.uint64)
-        count, twice = compiled.find_ids(held, ids, low, marks, found, positions)
-    else:
-        bits = len(ids).bit_length() + 1
-        owners = np.zeros(2**bits, np.int32)
-        count, twice = compiled.find_sparse_ids(held, ids, 64 - bits, owners, found, positions)
+    found, positions = np.empty(len(held), np.uint8), np.empty(n + 1, np.int32)
+    count, twice = find_ids(read_only(held), read_only(ids), found, positions)
     return Cut(positions[:count], found, twice)
 
 
@@ -341,7 +354,7 @@ def sort_pairs(
     >>> pairs.sources, pairs.order
     (array([6, 7, 5], dtype=int32), array([1, 2, 0], dtype=int32))
     """
-    from plastic.topology import compiled
+    from plastic.topology.compiled import sort_by_row
 
     k = len(ids)
     starts, order = np.empty(n_neurons + 1, np.int64), np.empty(k, np.int32)
@@ -350,7 +363,7 @@ def sort_pairs(
     ids = read_only(ids)
 
     def lay(by_id: NDArray[np.int64]) -> bool:
-        return compiled.sort_by_row(
+        return sort_by_row(
             targets, sources, ids, ascending, by_id,
             pairs.starts, pairs.order, pairs.sources, pairs.ids,
         )  # fmt: skip
@@ -377,12 +390,13 @@ def concatenated_ranges(starts: NDArray[Any], lengths: NDArray[Any]) -> NDArray[
 
 def locked(array: NDArray[Any]) -> NDArray[Any]:
     """The array itself, no longer to be written to."""
-    array.flags.writeable = False
+    array.setflags(write=False)
     return array
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """The array as the compiled loops know it: contiguous, and not to be written to."""
-    if array.flags.c_contiguous and not array.flags.writeable:
+    flags = array.flags
+    if flags.c_contiguous and not flags.writeable:
         return array
     return locked(np.ascontiguousarray(array).view())

@@ -15,9 +15,12 @@ from plastic.edits import Edit
 from plastic.errors import InvalidNetwork, InvalidParameter, check_count, check_in
 from plastic.topology.columns import Columns
 from plastic.topology.constraints import Constraints
-from plastic.topology.draft import Blocks, State, apply_edits, number_edits
+from plastic.topology.dates import Dates
+from plastic.topology.draft import apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
+from plastic.topology.pairs import Blocks
 from plastic.topology.rebuild import Gather, insert_neurons, keep_neurons
+from plastic.topology.state import State
 from plastic.topology.structure import Kind, Structure
 
 
@@ -110,8 +113,7 @@ class Topology:
         structure, _ = insert_neurons(_empty_structure(), given, kinds, codes, groups)
         columns = Columns(len(kinds)), Columns(0)
         self._state = State(structure, *columns, int(given.max()) + 1, 0)
-        # first ids, and the steps since which they were given out; shape (2, n_dates)
-        self._births = {what: np.zeros((2, 1), np.int64) for what in ("neuron", "connection")}
+        self._births = {"neuron": Dates(), "connection": Dates()}
         self.blocks: Blocks | None = None if blocks is None else frozenset(blocks)
         self._constraints: Constraints | None = None
         self.step = 0
@@ -120,7 +122,7 @@ class Topology:
     def of(
         cls,
         state: State,
-        births: dict[str, NDArray[np.int64]],
+        births: dict[str, Dates],
         blocks: Blocks | None,
         step: int,
     ) -> Topology:
@@ -160,12 +162,14 @@ class Topology:
             If one of them breaks a rule; nothing is changed.
         """
         before = self._state
-        draft = apply_edits(before, self.blocks, number_edits(before, edits))
+        draft = apply_edits(before, self.blocks, edits)
         if self._constraints is not None:
             self._constraints.check(draft.state.structure)
         self._state = draft.state
-        self._date("neuron", before.next_neuron, draft.state.next_neuron)
-        self._date("connection", before.next_connection, draft.state.next_connection)
+        if draft.state.next_neuron > before.next_neuron:
+            self._births["neuron"].add(before.next_neuron, self.step)
+        if draft.state.next_connection > before.next_connection:
+            self._births["connection"].add(before.next_connection, self.step)
         return tuple(draft.undo)
 
     def number(self, *edits: Edit) -> tuple[Edit, ...]:
@@ -284,7 +288,7 @@ class Topology:
             raise InvalidNetwork(f"a part keeps all inputs and outputs, but lacks {left}")
         structure, neurons, connections = keep_neurons(state.structure, keep)
         part = copy(self)
-        part._births = dict(self._births)
+        part._births = {what: dates.copy() for what, dates in self._births.items()}
         part._state = State(
             structure,
             state.neurons.removed(neurons),
@@ -391,19 +395,12 @@ class Topology:
             If `what` is neither.
         """
         check_in("what", what, self._births)
-        # ids are given out in order, so the id alone tells the step
-        firsts, steps = self._births[what]
-        return steps[np.searchsorted(firsts, ids, side="right") - 1]
+        return self._births[what].of(ids)
 
     def _may_join(self, source: tuple[int, int], target: tuple[int, int]) -> bool:
         joined = self.may_join(source[0], target[0])
         last = self.structure.activations[self.structure.outputs[0]] == softmax.code
         return joined and target[1] != Kind.INPUT and not (last and source[1] == Kind.OUTPUT)
-
-    def _date(self, what: str, first: int, following: int) -> None:
-        births = self._births[what]
-        if following > first and births[1, -1] != self.step:
-            self._births[what] = np.concatenate([births, [[first], [self.step]]], axis=1)
 
 
 def _copied(state: State) -> State:
