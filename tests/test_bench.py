@@ -168,15 +168,17 @@ def test_edits_are_done_and_undone(monkeypatch):
     edited = editing.Editing("tiny")
     topology = edited.network.topology
     before = pair_keys(topology.structure)
-    edited.prepare_undo(90)
-    assert len(np.setdiff1d(before, pair_keys(topology.structure))) == 90
-    edited.undo()
-    np.testing.assert_array_equal(pair_keys(topology.structure), before)
+    for prepare in (edited.prepare_undo, edited.prepare_revival):
+        prepare(90)
+        assert len(np.setdiff1d(before, pair_keys(topology.structure))) == 90
+        edited.undo()
+        np.testing.assert_array_equal(pair_keys(topology.structure), before)
     rows = editing.edit_rows("tiny", BRIEF)
     assert [row.case for row in rows] == [
         "edit 1 of tiny",
         "edit 30% of tiny",
         "undo 30% of tiny",
+        "revive 30% of tiny",
     ]
     assert {row.peer for row in rows} == {"own training step"}
 

@@ -12,6 +12,7 @@ from plastic.edits import Connect, Disconnect
 from plastic.engine import SGD, Network
 from plastic.engine.plan import plan_graph
 from plastic.topology import Topology
+from plastic.topology.way_back import forget_way
 from plastic.topology.wiring import erk
 
 SIZES = {
@@ -68,6 +69,11 @@ class Editing:
         self.apply()
         self.learn()
 
+    def prepare_revival(self, count: int) -> None:
+        """The same, as if something else had been edited since: the way back is not known."""
+        self.prepare_undo(count)
+        forget_way(self._undo)
+
     def undo(self) -> None:
         """Undo the last edits, and plan again."""
         self.network.apply(*self._undo)
@@ -100,7 +106,7 @@ def drawn_edits(
 
 
 def edit_rows(size: str, effort: Effort) -> list[Row]:
-    """Time of one connection moved, of 30% moved, and of the undo, beside a step."""
+    """Time of one connection moved, of 30% moved, and of their undos, beside a step."""
     editing = Editing(size)
     topology = editing.network.topology
     many = round(FRACTION * topology.n_connections)
@@ -111,6 +117,7 @@ def edit_rows(size: str, effort: Effort) -> list[Row]:
         ("edit 1", editing.apply, lambda: editing.prepare(1)),
         ("edit 30%", editing.apply, lambda: editing.prepare(many)),
         ("undo 30%", editing.undo, lambda: editing.prepare_undo(many)),
+        ("revive 30%", editing.undo, lambda: editing.prepare_revival(many)),
     ):
         edit = Contender("plastic", run, prepare)
         rows += compare(f"{case} of {size}", topology.density, edit, [step], effort)
