@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.engine.held import held_by_block
 from plastic.topology import Constraints, Kind, Structure, Topology
 from plastic.topology.constraints import fan, place_in_line
 
 Flags = NDArray[np.bool_]
 Slots = NDArray[np.int64]
+
+ANY = (-1, -1)
+"""The groups of the one block of a topology that lets any groups connect."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,50 +60,43 @@ def blocks_of(topology: Topology, is_open: Flags) -> list[Block]:
         Neurons whose connections may come and go now.
     """
     structure, limits = topology.structure, topology.constraints
-    groups = structure.groups
-    may_go = is_open[structure.targets]
+    own = np.unique(structure.groups)
+    if topology.blocks is not None:
+        pairs = sorted(topology.blocks)
+        own = np.union1d(own, np.array(pairs, np.int64).reshape(-1))  # some may be empty now
+    elif limits and limits.forbidden:
+        pairs = [(source, target) for source in own.tolist() for target in own.tolist()]
+    else:
+        pairs, own = [ANY], np.array(ANY[:1])
+    place = {group: k for k, group in enumerate(own.tolist())}
+    group_of = np.zeros(structure.n_neurons, np.int64)
+    if pairs != [ANY]:
+        group_of = np.searchsorted(own, structure.groups)
+        pairs = [pair for pair in pairs if topology.may_join(*pair)]
+    block_of = np.full((len(own), len(own)), len(pairs))
+    for number, (source, target) in enumerate(pairs):
+        block_of[place[target], place[source]] = number
+    held, n_held = held_by_block(structure, group_of, block_of, len(pairs), is_open)
     if limits is not None and len(limits.protected_connections):
-        may_go &= ~np.isin(structure.connection_ids, limits.protected_connections)
-    if topology.blocks is None and not (limits and limits.forbidden):
-        every, whole = np.ones_like(may_go), np.ones(structure.n_neurons, bool)
-        return [_block(structure, (-1, -1), every, whole, whole, may_go, is_open)]
-    own = np.unique(groups).tolist()
-    pairs = [(s, t) for s in own for t in own] if topology.blocks is None else ()
-    source_groups, target_groups = groups[structure.sources], groups[structure.targets]
-    return [
-        _block(
-            structure,
-            (source, target),
-            (source_groups == source) & (target_groups == target),
-            groups == source,
-            groups == target,
-            may_go,
-            is_open,
-        )
-        for source, target in sorted(pairs or topology.blocks or ())
-        if topology.may_join(source, target)
-    ]
-
-
-def _block(
-    structure: Structure,
-    groups: tuple[int, int],
-    held: Flags,
-    leads: Flags,
-    follows: Flags,
-    may_go: Flags,
-    is_open: Flags,
-) -> Block:
-    leads = leads & (structure.kinds != Kind.OUTPUT)
-    follows = follows & (structure.kinds != Kind.INPUT)
-    return Block(
-        *groups,
-        positions=np.flatnonzero(held & may_go),
-        sources=np.flatnonzero(leads),
-        targets=np.flatnonzero(follows & is_open),
-        n_held=int(held.sum()),
-        shape=(int(leads.sum()), int(follows.sum())),
+        kept = np.isin(structure.connection_ids, limits.protected_connections)
+        held = [at[~kept[at]] for at in held]
+    leads, follows = structure.kinds != Kind.OUTPUT, structure.kinds != Kind.INPUT
+    sources, targets, open_targets = (
+        [np.flatnonzero(of & (group_of == k)) for k in range(len(own))]
+        for of in (leads, follows, follows & is_open)
     )
+    return [
+        Block(
+            source,
+            target,
+            positions=held[number],
+            sources=sources[place[source]],
+            targets=open_targets[place[target]],
+            n_held=int(n_held[number]),
+            shape=(len(sources[place[source]]), len(targets[place[target]])),
+        )
+        for number, (source, target) in enumerate(pairs)
+    ]
 
 
 def fitting(
@@ -121,11 +118,12 @@ def fitting(
     bool array, shape (n_new,)
     """
     fits = np.ones(len(sources), bool)
-    for way, ends, of_all, limit in (
-        ("in", targets, structure.targets, limits.max_fan_in),
-        ("out", sources, structure.sources, limits.max_fan_out),
+    for way, ends, limit in (
+        ("in", targets, limits.max_fan_in),
+        ("out", sources, limits.max_fan_out),
     ):
         if limit is not None:
+            of_all = structure.targets if way == "in" else structure.sources
             freed = np.bincount(of_all[pruned], minlength=structure.n_neurons)
             room = limit - fan(structure, way) + freed
             # only those that fit so far take up room

@@ -60,13 +60,21 @@ def missing_between(structure: Structure, sources: Slots, targets: Slots) -> Mis
     limits = np.searchsorted(rank[sources], rank[targets])
     columns = np.full(structure.n_neurons, -1)
     columns[sources] = np.arange(len(sources))
-    follows = np.zeros(structure.n_neurons, bool)
-    follows[targets] = True
-    held = (columns >= 0)[structure.sources] & np.repeat(follows, np.diff(structure.indptr))
-    count = int(limits.sum()) - int(np.count_nonzero(held))
+    held = count_held(locked(targets), columns, structure.indptr, structure.sources)
+    count = int(limits.sum()) - held
     return Missing(
         sources, targets, limits, columns, structure.indptr, structure.sources, count
     )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def count_held(targets: Slots, columns: Slots, indptr: Array, held: Array) -> int:
+    """How many of the connections into some targets are there; arrays as in `Missing`."""
+    count = 0
+    for target in targets:
+        for e in range(indptr[target], indptr[target + 1]):
+            count += columns[held[e]] >= 0
+    return count
 
 
 # ------------------------------------------------------------------------ gradients of pairs

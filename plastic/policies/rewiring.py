@@ -117,6 +117,8 @@ def _settled(
     while True:
         counts = _prune_counts(allotments, grown)
         gone = np.concatenate([at[:n] for at, n in zip(worst, counts, strict=True)])
+        if view.constraints.max_fan_in is None and view.constraints.max_fan_out is None:
+            return gone, grown
         fitting, sources, targets = [], _NONE, _NONE
         for new in grown:  # earlier blocks take up room first
             sources = np.concatenate([sources, new.sources])
