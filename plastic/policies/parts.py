@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.engine import Statistics
+from plastic.engine.ranking import Keys, order_of, sort_keys, split_lowest
 from plastic.errors import check_count, check_range
 from plastic.signals import NetworkView
 
@@ -185,15 +186,18 @@ def lowest(scores: Array, count: int, rng: Generator) -> NDArray[np.int64]:
     >>> lowest(np.array([3.0, 1.0, 2.0]), 2, np.random.default_rng(0))
     array([1, 2])
     """
-    count = min(count, len(scores))
-    if count == 0:
-        return np.zeros(0, np.int64)
-    bound = np.partition(scores, count - 1)[count - 1]  # sorting all of them would cost more
-    below, equal = np.flatnonzero(scores < bound), np.flatnonzero(scores == bound)
-    chosen = np.concatenate([below, rng.permutation(equal)[: count - len(below)]])
-    return chosen[np.argsort(scores[chosen])]
+    return _first(sort_keys(scores), count, rng)
 
 
 def highest(scores: Array, count: int, rng: Generator) -> NDArray[np.int64]:
     """Indices of the highest scores, highest first; ties are broken at random."""
-    return lowest(-scores, count, rng)
+    return _first(sort_keys(scores, falling=True), count, rng)
+
+
+def _first(keys: Keys, count: int, rng: Generator) -> NDArray[np.int64]:
+    count = min(count, len(keys))
+    if count == 0:
+        return np.zeros(0, np.int64)
+    below, equal = split_lowest(keys, count)  # sorting all of them would cost more
+    chosen = np.concatenate([below, rng.permutation(equal)[: count - len(below)]])
+    return chosen[order_of(keys[chosen])]
