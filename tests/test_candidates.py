@@ -6,27 +6,35 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from views import SHAPES, learned, missing_pairs, view_of
 
 from plastic.blocks import Block
-from plastic.engine import Network
+from plastic.engine import Network, strongest
 from plastic.engine.candidates import first_held, missing_between, pair_gradients, tally
+from plastic.engine.panels import WIDTH
 from plastic.engine.race import draw_by_race
-from plastic.engine.strongest import MOST_ROWS, _numbers, strongest_missing
+from plastic.engine.strongest import _numbers, strongest_missing
 from plastic.signals import NetworkView
 from plastic.topology.wiring import erdos_renyi, random_dag
+
+
+@pytest.fixture(autouse=True)
+def several_rounds(monkeypatch):
+    """Searches begin with few rows and a rough guess, so that they meet every case."""
+    monkeypatch.setattr(strongest, "MOST_ROWS", 100)
+    monkeypatch.setattr(strongest, "SAMPLED", 40)
 
 
 def wide(shape="layers", dtype="float32", seed=0):
     """A view of a network that needs several panels, and several rounds of rows."""
     rng = np.random.default_rng(seed)
     if shape == "layers":
-        topology = erdos_renyi(70, 5, 0.2, rng, hidden=[150, 3 * MOST_ROWS])
+        topology = erdos_renyi(70, 5, 0.2, rng, hidden=[150, 6 * WIDTH])
     else:
-        topology = random_dag(40, 5, 0.2, rng, n_hidden=2 * MOST_ROWS)
+        topology = random_dag(40, 5, 0.2, rng, n_hidden=4 * WIDTH)
     network = Network(topology, dtype=dtype).initialize(rng)
     X = rng.standard_normal((37, topology.n_inputs))  # no whole tile
     return NetworkView(network, X, np.eye(5)[rng.integers(0, 5, 37)], 100)
@@ -74,6 +82,86 @@ def test_both_engines_choose_the_same():
         ]
         chosen.append([pairs_of(*piece[:2]) for piece in pieces])
     assert chosen[0] == chosen[1]
+
+
+def of_whole_numbers(missing, size, rng):
+    """Signals of few values, so that every sum is exact and many are equal."""
+    outputs, deltas = rng.integers(-size, size + 1, (2, len(missing.columns), 70))
+    for signals in (outputs, deltas):  # some neurons are much louder than others
+        signals[rng.random(len(signals)) < 0.3] *= 8
+        signals[rng.random(signals.shape) < 0.5] = 0
+    alike = rng.random(len(deltas)) < 0.5  # their products are all that norms allow
+    deltas[alike] = rng.permutation(outputs)[alike]
+    return outputs.astype(np.float32), deltas.astype(np.float32)
+
+
+def strongest_by_brute_force(missing, outputs, deltas, count, seed):
+    """Pairs in the order that `strongest_missing` promises, ties and all."""
+    products = np.abs(deltas[missing.targets] @ outputs[missing.sources].T)
+    allowed = np.arange(len(missing.sources)) < missing.limits[:, None]
+    for row, target in enumerate(missing.targets):
+        held = missing.columns[
+            missing.held[missing.indptr[target] : missing.indptr[target + 1]]
+        ]
+        allowed[row, held[held >= 0]] = False
+    keys = np.flatnonzero(allowed)
+    sizes = products.ravel()[keys]
+    best = np.lexsort((_numbers(keys, seed), -sizes))[:count]
+    best = best[np.lexsort((keys[best], -sizes[best]))]
+    rows, columns = np.divmod(keys[best], len(missing.sources))
+    return missing.sources[columns], missing.targets[rows], sizes[best] / 70
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_ties_and_all_the_strongest_are_those_of_brute_force(data):
+    seed = data.draw(st.integers(0, 2**31))
+    rng = np.random.default_rng(seed)
+    if data.draw(st.booleans()):
+        density = data.draw(st.sampled_from([0.3, 0.9]))
+        topology = random_dag(20, 5, density, rng, n_hidden=data.draw(st.integers(1, 200)))
+    else:
+        topology = erdos_renyi(30, 5, 0.2, rng, hidden=[data.draw(st.integers(1, 200)), 40])
+    structure = topology.structure
+    sources, targets = (
+        rng.permutation(np.flatnonzero(structure.kinds != kind)) for kind in (2, 0)
+    )
+    missing = missing_between(structure, sources, targets)
+    assume(missing.count)
+    count = data.draw(st.integers(1, missing.count) | st.just(missing.count))
+    signals = of_whole_numbers(missing, data.draw(st.sampled_from([0, 1, 50])), rng)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strongest, "MOST_ROWS", data.draw(st.sampled_from([2, 33, 512])))
+        patch.setattr(strongest, "SORTED", data.draw(st.sampled_from([WIDTH, 4 * WIDTH])))
+        patch.setattr(strongest, "SAMPLED", data.draw(st.sampled_from([1, 8])))
+        found = strongest_missing(missing, *signals, count, np.random.default_rng(seed))
+    drawn = np.random.default_rng(seed).integers(2**63, dtype=np.uint64)
+    expected = strongest_by_brute_force(missing, *signals, count, drawn)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("guess", [1e30, 0.0, -1.0])
+def test_whatever_is_guessed_at_first_the_same_are_found(guess, monkeypatch):
+    view = wide()
+    block = view.blocks[1]
+    expected = view.strongest_missing(block, 500, np.random.default_rng(0))
+    guesses = iter([guess])
+    by_sample = strongest._guess
+    monkeypatch.setattr(strongest, "_guess", lambda *given: next(guesses, by_sample(*given)))
+    found = view.strongest_missing(block, 500, np.random.default_rng(0))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_gradients_that_are_no_numbers_are_never_found():
+    view = wide()
+    missing = view.missing_of(view.blocks[0])
+    outputs, deltas = view.signals.outputs.copy(), view.signals.deltas
+    outputs[missing.sources[0]] = np.nan
+    found = strongest_missing(missing, outputs, deltas, missing.count, np.random.default_rng(0))
+    assert 0 < len(found[0]) < missing.count
+    assert missing.sources[0] not in found[0]
 
 
 def silenced(view, share=1.0):

@@ -11,17 +11,18 @@ from numpy.typing import DTypeLike, NDArray
 from plastic import activations, losses
 from plastic.edits import Connect, Disconnect
 from plastic.engine import (
+    bits,
     blocks,
     gradients,
     hits,
     kernels,
+    panels,
     rows,
     sharing,
     simd,
     small,
     small_passes,
     spans,
-    strongest,
     updates,
     vector_math,
 )
@@ -66,7 +67,7 @@ MOST_KEPT = 4
 
 share_stamp(
     kernels, hits, gradients, rows, sharing, spans, updates, blocks, small, small_passes,
-    vector_math, simd, strongest, activations, losses,
+    vector_math, simd, bits, panels, activations, losses,
 )  # fmt: skip
 
 
@@ -146,13 +147,8 @@ class FastEngine:
         else:
             _, buffers = self._pass(X, Y)
             loss = kernels.mean_loss(buffers.losses, len(X))
-        outputs, deltas = (  # copies, as the next pass writes over the buffers
-            np.ascontiguousarray(
-                np.array(tiles[:, :n_neurons].transpose(1, 0, 2)).reshape(n_neurons, -1)[
-                    :, : len(X)
-                ]
-            )
-            for tiles in (buffers.outputs, buffers.deltas)
+        outputs, deltas = (
+            _by_neuron(tiles, n_neurons, len(X)) for tiles in (buffers.outputs, buffers.deltas)
         )
         return Signals(loss, outputs, deltas)
 
@@ -315,6 +311,15 @@ def _locked(array: Array, dtype: DTypeLike) -> Array:
     view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def _by_neuron(tiles: Array, n_neurons: int, n_samples: int) -> Array:
+    """A copy, shape (n_neurons, n_samples), as the next pass writes over the tiles."""
+    values, n_lanes = np.empty((n_neurons, n_samples), tiles.dtype), tiles.shape[2]
+    for tile, first in enumerate(range(0, n_samples, n_lanes)):
+        of_tile = tiles[tile, :n_neurons, : n_samples - first]
+        values[:, first : first + n_lanes] = of_tile
+    return values
 
 
 @lru_cache(maxsize=8)

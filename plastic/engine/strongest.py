@@ -1,14 +1,20 @@
-"""The strongest of all missing connections: the gradients of all, of which few are kept.
+"""The strongest of all missing connections, of which few are kept and not all are computed.
 
-A panel holds the outputs of `LANES` sources, sample by sample, so the gradients of one target
-with all of them are one vector, to which each sample adds a multiply-add::
+Whatever is left out (see `plastic.engine.panels`) changes no bit of what is found:
 
-    panels[panel, sample, lane]        gradients of target v: sum over samples of
-                                       delta[v, sample] * panels[panel, sample, :]
+* samples in which the deltas of both of two targets are 0;
+* panels of sources whose norms are too small, by the inequality of Cauchy and Schwarz, to reach
+  what is worth keeping.  The sources of a panel have norms of about one size, as they are
+  sorted by it.
+
+What is worth keeping is guessed from a sample of the pairs.  If fewer than are wanted reach
+that bound, the search begins again with a lower one.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,17 +22,31 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from plastic.engine.candidates import Missing
+from plastic.engine.candidates import Missing, count_held, locked
+from plastic.engine.panels import (
+    WIDTH,
+    Field,
+    Kept,
+    bar,
+    fill_masks,
+    fill_panels,
+    multiply,
+    norms_of,
+)
 from plastic.engine.plan import aligned_zeros
-from plastic.engine.simd import LANES, fma, get, load, splat, store
+from plastic.engine.ranking import order_of, sort_keys, split_lowest
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
 
-FIRST_ROWS = 16
-MOST_ROWS = 128
-"""Targets whose gradients are computed at a time; few at first, until there is a bound for
-what is worth keeping."""
+MOST_ROWS = 512
+"""Targets that meet a panel before the next one takes its place in the cache."""
+
+SORTED = 4 * WIDTH
+"""Sources that are sorted by norm among each other, where their order limits their targets."""
+
+SAMPLED = 256
+"""Targets from which the first bound is guessed, each with `WIDTH` sources."""
 
 
 def strongest_missing(
@@ -34,142 +54,107 @@ def strongest_missing(
 ) -> tuple[Slots, Slots, Array]:
     """The missing connections with the largest gradients, largest first.
 
-    Gradients of some targets at a time are computed; only those that are at least as large as
-    the `count`-th largest so far are kept.
-
     Parameters
     ----------
     missing : Missing
     outputs, deltas : float arrays, shape (n_neurons, n_samples)
     count : int
-        At most ``missing.count``.
+        From 1 to ``missing.count``.
     rng : Generator
         Breaks ties: each pair gets a number of its own, which decides between equals.
 
     Returns
     -------
     sources, targets : int arrays, shape (count,)
-        Slots.
+        Slots; equals come by target, then by source.
     sizes : float array, shape (count,)
         Absolute gradients, averaged over the samples.
     """
-    n_samples, n_sources = outputs.shape[1], len(missing.sources)
     seed = rng.integers(2**63, dtype=np.uint64)
-    panels = _panels(outputs, missing.sources)
-    products = aligned_zeros((MOST_ROWS, len(panels) * LANES), outputs.dtype)
-    room = 2 * count + products.size
-    sizes, pairs = np.empty(room, outputs.dtype), np.empty(room, np.int64)
-    kept, bound, start, rows = 0, -1.0, 0, FIRST_ROWS
-    while start < len(missing.targets):
-        targets = missing.targets[start : start + rows]
-        limits = missing.limits[start : start + rows]
-        _multiply(panels, deltas[targets], -(-int(limits.max()) // LANES), products)
-        kept = _collect(
-            products, targets, limits, missing.columns, missing.indptr, missing.held,
-            start * n_sources, n_sources, bound, sizes, pairs, kept,
-        )  # fmt: skip
-        if kept > 2 * count:
-            kept, bound = _keep_largest(sizes, pairs, kept, count, seed)
-        start, rows = start + rows, min(2 * rows, MOST_ROWS)
-    kept, _ = _keep_largest(sizes, pairs, kept, count, seed)
-    order = np.argsort(-sizes[:kept])
-    target, source = np.divmod(pairs[order], n_sources)
-    return missing.sources[source], missing.targets[target], sizes[order] / n_samples
+    norms = norms_of(locked(outputs))
+    field = _field(missing, outputs, deltas, norms)
+    # a panel is done before it is seen that all is full, and the sample must fit, too
+    room = 2 * count + (MOST_ROWS + SAMPLED) * WIDTH
+    kept = Kept(
+        np.empty(room, outputs.dtype), np.empty(room, np.int32), np.empty(room, np.int32)
+    )
+    looked_at, sample = _sample(missing, outputs, deltas, norms, kept)
+    share, found, bound = count / missing.count, 0, 0.0
+    while found < count and bound >= 0:
+        bound = _guess(looked_at, sample, share)
+        found = _search(field, kept, count, bound, seed)
+        share *= 4.0
+    sizes, rows, columns = (array[:found] for array in kept)
+    order = order_of(sort_keys(sizes, falling=True))
+    sizes, rows, columns = sizes[order], rows[order], columns[order]
+    _sort_equals(sizes, rows, columns)
+    return missing.sources[columns], missing.targets[rows], sizes / outputs.shape[1]
 
 
-def _panels(outputs: Array, sources: Slots) -> Array:
-    """Outputs of the sources, shape (n_panels, n_samples, LANES); zero where none is left."""
-    n_panels, n_samples = -(-len(sources) // LANES), outputs.shape[1]
-    panels = aligned_zeros((n_panels, n_samples, LANES), outputs.dtype)
-    for panel in range(n_panels):
-        of = sources[panel * LANES : (panel + 1) * LANES]
-        panels[panel, :, : len(of)] = outputs[of].T
-    return panels
+def _field(missing: Missing, outputs: Array, deltas: Array, output_norms: Array) -> Field:
+    n_sources, n_samples = len(missing.sources), outputs.shape[1]
+    n_panels = -(-n_sources // WIDTH)
+    norms = output_norms[missing.sources]
+    # what comes late in the order is of no use to the first targets, so it is kept apart
+    apart = n_sources if missing.limits.min() == n_sources else SORTED
+    order = np.lexsort((-norms, np.arange(n_sources) // apart))
+    columns = np.full((n_panels, WIDTH), n_sources, np.int64)
+    columns.reshape(-1)[:n_sources] = order
+    lanes = np.full(len(outputs), -1)
+    lanes[missing.sources[order]] = np.arange(n_sources)
+    panels = aligned_zeros((n_panels, n_samples, WIDTH), outputs.dtype)
+    fill_panels(locked(outputs), locked(missing.sources[order]), panels)
+    of_targets = locked(deltas[missing.targets])
+    masks = np.empty((len(of_targets), -(-n_samples // 64)), np.uint64)
+    fill_masks(of_targets, masks)
+    return Field(
+        panels=panels,
+        norms=np.append(norms, 0.0)[columns].max(axis=1),
+        last=columns.max(axis=1),
+        columns=columns,
+        lanes=lanes,
+        deltas=of_targets,
+        target_norms=norms_of(of_targets),
+        masks=masks,
+        targets=locked(missing.targets),
+        limits=locked(missing.limits),
+        indptr=missing.indptr,
+        held=missing.held,
+    )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _multiply(panels, deltas, n_panels, products):
-    """Products of each row of `deltas` (n_rows, n_samples) with the first panels.
-
-    Four rows at a time, as many as hide how long a multiply-add takes; the last ones are
-    filled up with the very last.
-    """
-    n_rows, n_samples = deltas.shape
-    width, last = products.shape[1], n_rows - 1
-    nothing = splat(panels.dtype.type(0))
-    for panel in range(n_panels):
-        base = panel * n_samples * LANES
-        for row in range(0, n_rows, 4):
-            row1, row2, row3 = min(row + 1, last), min(row + 2, last), min(row + 3, last)
-            d0, d1 = row * n_samples, row1 * n_samples
-            d2, d3 = row2 * n_samples, row3 * n_samples
-            p0 = p1 = p2 = p3 = nothing
-            for sample in range(n_samples):
-                values = load(panels, base + sample * LANES)
-                p0 = fma(get(deltas, d0 + sample), values, p0)
-                p1 = fma(get(deltas, d1 + sample), values, p1)
-                p2 = fma(get(deltas, d2 + sample), values, p2)
-                p3 = fma(get(deltas, d3 + sample), values, p3)
-            at = panel * LANES
-            store(products, row * width + at, p0)
-            store(products, row1 * width + at, p1)
-            store(products, row2 * width + at, p2)
-            store(products, row3 * width + at, p3)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _collect(
-    products: Array,
-    targets: Slots,
-    limits: Slots,
-    columns: Slots,
-    indptr: Array,
-    held: Array,
-    first_pair: int,
-    n_sources: int,
-    bound: float,
-    sizes: Array,
-    pairs: Slots,
-    kept: int,
-) -> int:
-    """Append the pairs whose size is at least the bound; returns how many there are now."""
-    least = sizes.dtype.type(bound)
-    for row in range(len(targets)):
-        target, products_of = targets[row], products[row]
-        for e in range(indptr[target], indptr[target + 1]):
-            column = columns[held[e]]
-            if column >= 0:
-                products_of[column] = np.nan  # at least nothing
-        for start in range(0, limits[row], 2 * LANES):
-            group, found = products_of[start : min(start + 2 * LANES, limits[row])], 0
-            for k in range(len(group)):
-                found += abs(group[k]) >= least
-            if found == 0:
-                continue
-            for k in range(len(group)):
-                size = abs(group[k])
-                if size >= least:
-                    sizes[kept] = size
-                    pairs[kept] = first_pair + row * n_sources + start + k
-                    kept += 1
-    return kept
+def _search(field: Field, kept: Kept, count: int, bound: float, seed: np.uint64) -> int:
+    """Keep the largest, `count` of them if so many reach the bound; returns how many."""
+    found, n_panels = 0, len(field.panels)
+    for first in range(0, len(field.targets), MOST_ROWS):
+        n_rows = min(MOST_ROWS, len(field.targets) - first)
+        barred = np.empty((n_rows, n_panels), np.uint64)
+        bar(field, first, barred)
+        panel = 0
+        while panel < n_panels:
+            panel, found = multiply(field, barred, first, panel, bound, kept, found)
+            if panel < n_panels:  # there is no more room
+                found, bound = _keep_largest(field, kept, found, count, seed)
+    if found > count:
+        found, _ = _keep_largest(field, kept, found, count, seed)
+    return found
 
 
 def _keep_largest(
-    sizes: Array, pairs: Slots, kept: int, count: int, seed: np.uint64
+    field: Field, kept: Kept, found: int, count: int, seed: np.uint64
 ) -> tuple[int, float]:
     """Move the largest to the front; returns how many, and the size of the smallest."""
-    if kept <= count:
-        return kept, -1.0
-    found = sizes[:kept]
-    bound = np.partition(found, kept - count)[kept - count]
-    best, equal = np.flatnonzero(found > bound), np.flatnonzero(found == bound)
+    best, equal = split_lowest(sort_keys(kept.sizes[:found], falling=True), count)
+    bound = float(kept.sizes[equal[0]])
     wanted = count - len(best)
     if wanted < len(equal):  # the same ones win whenever they meet again
-        equal = equal[np.argpartition(_numbers(pairs[equal], seed), wanted - 1)[:wanted]]
+        n_sources = np.count_nonzero(field.lanes >= 0)
+        pairs = kept.rows[equal].astype(np.int64) * n_sources + kept.columns[equal]
+        equal = equal[np.argpartition(_numbers(pairs, seed), wanted - 1)[:wanted]]
     best = np.concatenate([best, equal])
-    sizes[:count], pairs[:count] = sizes[best], pairs[best]
-    return count, float(bound)
+    for array in kept:
+        array[:count] = array[best]
+    return count, bound
 
 
 def _numbers(keys: Slots, seed: np.uint64) -> NDArray[np.uint64]:
@@ -178,3 +163,61 @@ def _numbers(keys: Slots, seed: np.uint64) -> NDArray[np.uint64]:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sort_equals(sizes, rows, columns):
+    """Put those of equal size into the order of targets, then sources."""
+    start = 0
+    for stop in range(1, len(sizes) + 1):
+        if stop < len(sizes) and sizes[stop] == sizes[start]:
+            continue
+        if stop - start > 1:
+            pairs = (rows[start:stop].astype(np.int64) << 32) | columns[start:stop]
+            pairs.sort()
+            for k in range(len(pairs)):
+                rows[start + k], columns[start + k] = pairs[k] >> 32, pairs[k] & 0x7FFFFFFF
+        start = stop
+
+
+# ----------------------------------------------------------------------------- the first bound
+
+
+def _sample(
+    missing: Missing, outputs: Array, deltas: Array, norms: Array, kept: Kept
+) -> tuple[int, Array]:
+    """How many pairs were looked at, and the sizes above 0; sources and targets of all norms.
+
+    `kept` is what they are noted in meanwhile.
+    """
+    at = _spread(norms[missing.sources], WIDTH)
+    rows = _spread(norms_of(locked(deltas[missing.targets])), SAMPLED)
+    columns = np.full(len(missing.columns), -1)
+    columns[missing.sources[at]] = np.arange(len(at))
+    targets, limits = missing.targets[rows], np.searchsorted(at, missing.limits[rows])
+    n_held = count_held(locked(targets), columns, missing.indptr, missing.held)
+    some = replace(
+        missing,
+        sources=missing.sources[at],
+        targets=targets,
+        limits=limits,
+        columns=columns,
+        count=int(limits.sum()) - n_held,
+    )
+    least = float(np.finfo(outputs.dtype).smallest_subnormal)
+    field, seed = _field(some, outputs, deltas, norms), np.uint64(0)
+    found = _search(field, kept, some.count + 1, least, seed)
+    return some.count, kept.sizes[:found].copy()
+
+
+def _spread(values: Array, n: int) -> Slots:
+    """Places of `n` values at most, from the lowest to the highest; ascending."""
+    n = min(n, len(values))
+    return np.sort(np.argsort(values)[np.arange(n) * len(values) // n])
+
+
+def _guess(looked_at: int, sizes: Array, share: float) -> float:
+    """A size that a share of all pairs reach, and a few more; -1 where all may have to."""
+    expected = share * looked_at
+    place = len(sizes) - 5 - math.ceil(1.15 * expected + 3 * math.sqrt(expected))
+    return float(np.partition(sizes, place)[place]) if place >= 0 else -1.0

@@ -1,0 +1,203 @@
+"""The gradients of all pairs of some sources and some targets, as far as they are wanted.
+
+A panel holds the outputs of `WIDTH` sources, sample by sample, so the gradients of one target
+with all of them are one vector, to which each sample adds a multiply-add::
+
+    panels[panel, sample, lane]        gradients of target v: sum over samples of
+                                       delta[v, sample] * panels[panel, sample, :]
+
+Which lanes are wanted is told by the bits of one number.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from plastic.engine.bits import lowest_bit, reaching
+from plastic.engine.simd import LANES, fma, get, load_like, splat_pair, store
+
+Array = NDArray[Any]
+Slots = NDArray[np.int64]
+
+WIDTH = 2 * LANES
+"""Sources of a panel: as many as a uint64 has bits."""
+
+ALL = np.uint64(2**64 - 1)
+ONE = np.uint64(1)
+
+
+class Field(NamedTuple):
+    """What is searched."""
+
+    panels: Array  # (n_panels, n_samples, WIDTH); zeros where no source is left
+    norms: Array  # (n_panels,): largest norm of a source
+    last: Array  # (n_panels,): largest of the columns
+    columns: Array  # (n_panels, WIDTH): place among the sources, their number where none is
+    lanes: Array  # (n_neurons,): panel * WIDTH + lane of a slot, -1 where it is no source
+    deltas: Array  # (n_targets, n_samples)
+    target_norms: Array  # (n_targets,)
+    masks: Array  # (n_targets, n_words): a bit for each sample whose delta is not 0
+    targets: Slots  # (n_targets,)
+    limits: Slots  # (n_targets,): how many of the sources may lead to it
+    indptr: Array  # of the structure, as is the last one
+    held: Array
+
+
+class Kept(NamedTuple):
+    """Room for pairs that are worth keeping."""
+
+    sizes: Array  # absolute gradients, summed over the samples
+    rows: NDArray[np.int32]  # places among the targets
+    columns: NDArray[np.int32]  # places among the sources
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def norms_of(values):
+    """Euclidean norm of each row, shape (n_rows,)."""
+    norms = np.empty(len(values))
+    for row in range(len(values)):
+        of, total = values[row], 0.0
+        for sample in range(len(of)):
+            total += np.float64(of[sample]) * np.float64(of[sample])
+        norms[row] = math.sqrt(total)
+    return norms
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_panels(outputs, sources, panels):
+    """Lay the outputs of sources, `WIDTH` of them at a time, sample by sample."""
+    for k in range(len(sources)):
+        panel, of = panels[k // WIDTH], outputs[sources[k]]
+        for sample in range(len(of)):
+            panel[sample, k % WIDTH] = of[sample]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_masks(deltas, masks):
+    """A bit for each sample whose delta is not 0."""
+    for row in range(len(masks)):
+        for word in range(masks.shape[1]):
+            of, bits = deltas[row, 64 * word : 64 * (word + 1)], np.uint64(0)
+            for sample in range(len(of)):
+                bits |= np.uint64(of[sample] != 0) << np.uint64(sample)
+            masks[row, word] = bits
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def bar(field, first, barred):
+    """Bits of the lanes that may not lead to a target, or do so already.
+
+    Parameters
+    ----------
+    field : Field
+    first : int
+        The first target.
+    barred : uint64 array, shape (n_rows, n_panels)
+        To be filled.
+    """
+    n_panels = barred.shape[1]
+    for row in range(len(barred)):
+        target, limit = field.targets[first + row], field.limits[first + row]
+        for panel in range(n_panels):
+            bits = np.uint64(0)
+            if field.last[panel] >= limit:
+                for lane in range(WIDTH):
+                    bits |= np.uint64(field.columns[panel, lane] >= limit) << np.uint64(lane)
+            barred[row, panel] = bits
+        for e in range(field.indptr[target], field.indptr[target + 1]):
+            lane = field.lanes[field.held[e]]
+            if lane >= 0:
+                barred[row, lane // WIDTH] |= ONE << np.uint64(lane % WIDTH)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def multiply(field, barred, first, panel, bound, kept, found):
+    r"""Note the gradients that reach a bound, panel by panel, as long as there is room.
+
+    By the inequality of Cauchy and Schwarz no gradient is above the product of the norms,
+    :math:`|\sum_b y_{ub} \delta_{vb}| \le \|y_u\| \|\delta_v\|`, so a target leaves out the
+    panels that cannot reach it.
+
+    Parameters
+    ----------
+    field : Field
+    barred : uint64 array, shape (n_rows, n_panels)
+        What `bar` filled.
+    first, panel : int
+        The first target and panel.
+    bound : float
+        In the precision of the panels; all reach a negative one.
+    kept : Kept
+    found : int
+        How many are noted.
+
+    Returns
+    -------
+    panel : int
+        That to go on with; the number of panels if all are done.
+    found : int
+        How many are noted now.
+    """
+    n_rows, n_panels = barred.shape
+    rows, products = np.empty(n_rows + 1, np.int64), np.empty(WIDTH, field.panels.dtype)
+    least = field.panels.dtype.type(bound)
+    # a sum of rounded products may be above the true one by as much
+    n_samples, precision = field.deltas.shape[1], np.finfo(field.panels.dtype)
+    slack, smallest = 1 + (n_samples + 8) * precision.eps, n_samples * precision.tiny
+    while panel < n_panels and found + n_rows * WIDTH <= len(kept.sizes):
+        reach, columns, n = field.norms[panel] * slack, field.columns[panel], 0
+        for row in range(n_rows):
+            rows[n] = row
+            able = field.target_norms[first + row] * reach + smallest >= bound
+            n += able & (barred[row, panel] != ALL)
+        rows[n] = rows[max(n - 1, 0)]  # fills up the last two
+        for k in range(0, n, 2):
+            row0, row1 = rows[k], rows[k + 1]
+            sums0, sums1 = multiply_two(field, panel, first + row0, first + row1)
+            bits = reaching(sums0, least) & ~barred[row0, panel]
+            found = note(bits, sums0, products, first + row0, columns, kept, found)
+            if k + 1 < n:
+                bits = reaching(sums1, least) & ~barred[row1, panel]
+                found = note(bits, sums1, products, first + row1, columns, kept, found)
+        panel += 1
+    return panel, found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def multiply_two(field, panel, row0, row1):
+    """Gradients of two targets with a panel: as many sums as hide how long an addition takes.
+
+    Samples in which neither has a delta are left out: half of those of a relu are 0.
+    """
+    n_samples, zero = field.deltas.shape[1], splat_pair(field.panels.dtype.type(0))
+    sums0 = sums1 = zero
+    of0, of1 = row0 * n_samples, row1 * n_samples
+    for word in range(field.masks.shape[1]):
+        bits = field.masks[row0, word] | field.masks[row1, word]
+        while bits:
+            sample = 64 * word + lowest_bit(bits)
+            bits &= bits - ONE
+            at = (panel * n_samples + sample) * WIDTH
+            values = load_like(field.panels, at, zero)
+            sums0 = fma(get(field.deltas, of0 + sample), values, sums0)
+            sums1 = fma(get(field.deltas, of1 + sample), values, sums1)
+    return sums0, sums1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def note(bits, sums, products, row, columns, kept, found):
+    """Append the lanes of these bits; returns how many are noted now."""
+    if bits:
+        store(products, 0, sums)
+    while bits:
+        lane = lowest_bit(bits)
+        bits &= bits - ONE
+        kept.sizes[found] = abs(products[lane])
+        kept.rows[found], kept.columns[found] = row, columns[lane]
+        found += 1
+    return found

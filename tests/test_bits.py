@@ -1,0 +1,40 @@
+"""Bits that tell of lanes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba import njit
+
+from plastic.engine import bits, simd
+from plastic.engine.simd import LANES
+
+
+@njit
+def lanes_of(values, bound):
+    one, pair = simd.splat(values.dtype.type(0)), simd.splat_pair(values.dtype.type(0))
+    return (
+        bits.reaching(simd.load_like(values, 0, one), bound),
+        bits.reaching(simd.load_like(values, 0, pair), bound),
+    )
+
+
+@njit
+def lowest(number):
+    return bits.lowest_bit(number)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lanes_of_a_size_are_bits(dtype):
+    values = np.random.default_rng(0).standard_normal(2 * LANES).astype(dtype)
+    values[5], values[40] = np.nan, -0.5
+    found = lanes_of(values, values.dtype.type(0.5))
+    for number, n in zip(found, (LANES, 2 * LANES), strict=True):
+        expected = sum(1 << lane for lane in range(n) if abs(values[lane]) >= 0.5)
+        assert number == expected
+    assert found[1] >> 40 & 1
+    assert not found[1] >> 5 & 1
+
+
+def test_the_lowest_bit_is_told_by_number():
+    assert [lowest(np.uint64(1 << k | 1 << 63)) for k in range(64)] == list(range(64))
