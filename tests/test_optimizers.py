@@ -6,11 +6,14 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
+from numba import njit
 
 from plastic.edits import Connect
-from plastic.engine import SGD, Adam, Network, updates
+from plastic.engine import SGD, Adam, Network
 from plastic.engine.layout import Rule
 from plastic.engine.optimizers import MOST_AGES
+from plastic.engine.simd import pointer
+from plastic.engine.updates import terms_of, update
 from plastic.errors import InvalidParameter
 from plastic.topology import Topology
 
@@ -76,6 +79,14 @@ def test_adam_is_its_formula(beta1, beta2, decoupled, decay):
     assert set(state["adam_age"]) == {len(gradients)}
 
 
+@njit
+def updated(rule, rate, values, first, second, age, start, gradient, count, scale, decay):
+    update(
+        terms_of(rule), rate, pointer(values), pointer(first), pointer(second), pointer(age),
+        start, pointer(gradient), count, scale, decay,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("decay", [True, False])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
@@ -92,15 +103,53 @@ def test_the_kernel_is_the_rule(optimizer, decay, dtype, tolerance):
     for gradient, rate in zip(gradients, rates, strict=True):
         optimizer.step(values, gradient, state, rate, decay=decay)
         summed = (4 * gradient).astype(dtype)
-        updates.update(
-            rule, kind(rate), mine, *columns, age, 1, summed, len(start), kind(0.25), held
-        )
+        updated(rule, kind(rate), mine, *columns, age, 1, summed, len(start), kind(0.25), held)
     np.testing.assert_allclose(mine[1:-1], values, atol=tolerance)
     assert mine[[0, -1]].tolist() == [7.0, 9.0]
     for name, column in zip(optimizer.slots, [*columns, age], strict=True):
         if name:
             np.testing.assert_allclose(column[1:-1], state[name], atol=tolerance)
         assert not column[[0, -1]].any()
+
+
+N = 100
+"""Several whole vectors, and a rest."""
+
+
+def ages(kind: str, rng: np.random.Generator) -> np.ndarray:
+    """All of one age; or the young among the old; or every one of its own."""
+    age = np.full(N, 3, np.int32)
+    if kind == "some are young":
+        age[[5, 40]] = 0
+    elif kind == "all differ":
+        age[:] = rng.integers(0, 10_000, N)
+    return age
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["one age", "some are young", "all differ"])
+@pytest.mark.parametrize(
+    "optimizer",
+    OPTIMIZERS,
+    ids=repr,
+)
+def test_many_at_once_are_updated_as_one_by_one(optimizer, kind, dtype):
+    rng = np.random.default_rng(1)
+    first, second = (table.astype(dtype) for table in optimizer.corrections())
+    rule = Rule(optimizer.code, np.array(optimizer.numbers, dtype), first, second)
+    values, velocity, square, gradient = rng.standard_normal((4, N)).astype(dtype)
+    start = (values, velocity, square**2, ages(kind, rng))
+    rate, scale = np.dtype(dtype).type(0.01), np.dtype(dtype).type(0.125)
+    together, apart = [[array.copy() for array in start] for _ in range(2)]
+    updated(rule, rate, *together, 3, gradient, N - 5, scale, rule.numbers[3])
+    for k in range(N - 5):
+        updated(rule, rate, *apart, 3 + k, gradient[k:], 1, scale, rule.numbers[3])
+    for name, one, other, before in zip(
+        ("value", "first", "second", "age"), together, apart, start, strict=True
+    ):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+        np.testing.assert_array_equal(one[[0, 1, 2, -2, -1]], before[[0, 1, 2, -2, -1]])
+    assert (together[0][3:-2] != start[0][3:-2]).all()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)

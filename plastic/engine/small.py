@@ -49,7 +49,7 @@ from plastic.engine.small_passes import (
     sum_gradients,
     ways_of,
 )
-from plastic.engine.updates import SGD, update, watch_neuron
+from plastic.engine.updates import SGD, terms_of, update, watch_neuron
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,11 +100,12 @@ def descend(ahead, back, start, stop, rate, momentum, scale, decay):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update_flat(buffers, start, stop, rule, rate, scale, decay):
+def update_flat(buffers, start, stop, terms, rate, scale, decay):
     """A step of any other rule on the same."""
     update(
-        rule, rate, buffers.values, buffers.first, buffers.second, buffers.age,
-        start, buffers.gradient[start:], stop - start, scale, decay,
+        terms, rate, pointer(buffers.values), pointer(buffers.first), pointer(buffers.second),
+        pointer(buffers.age), start, pointer(buffers.gradient[start:]), stop - start, scale,
+        decay,
     )  # fmt: skip
 
 
@@ -132,6 +133,7 @@ def learn(
     (ahead, back), use_biases = ways_of(graph, buffers), parameters.use_biases
     rows, X, Y = pointer(batches.rows), pointer(batches.X), pointer(batches.Y)
     momentum, decay, sgd = rule.numbers[0], rule.numbers[3], rule.code == SGD
+    terms = terms_of(rule)
     for k in range(n_steps):
         first, rate = k * batch, get(rates, k)
         if not is_repeated(rows, first, batch):
@@ -155,9 +157,9 @@ def learn(
                     ahead, back, ahead.n_weights, back.n_flat, rate, momentum, scale, dtype(0)
                 )
         else:
-            update_flat(buffers, 0, ahead.n_weights, rule, rate, scale, decay)
+            update_flat(buffers, 0, ahead.n_weights, terms, rate, scale, decay)
             if use_biases:
-                update_flat(buffers, ahead.n_weights, back.n_flat, rule, rate, scale, dtype(0))
+                update_flat(buffers, ahead.n_weights, back.n_flat, terms, rate, scale, dtype(0))
     store_parameters(graph, buffers, parameters)
     return done
 

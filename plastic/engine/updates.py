@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from plastic.engine import blocks, simd
 from plastic.engine.gradients import alike_gradients
-from plastic.engine.simd import LANES, get, load, put
+from plastic.engine.simd import (
+    LANES,
+    PARTIAL,
+    add,
+    divide,
+    get,
+    load,
+    load_like,
+    multiply,
+    pointer,
+    put,
+    splat_like,
+    store,
+    subtract,
+)
+from plastic.engine.vector_math import square_root
 from plastic.topology import Kind
 
 INPUT = int(Kind.INPUT)
@@ -32,31 +48,120 @@ def bias_gradient(deltas, slot):
     return total
 
 
+class Terms(NamedTuple):
+    """A `layout.Rule` whose arrays are bare pointers.
+
+    numba counts references whenever an array is handed on, at a cost of a dozen connections
+    each; so what is called for every `CHUNK` of connections takes pointers.
+    """
+
+    code: int
+    one: float
+    beta1: float  # or the momentum
+    beta2: float
+    epsilon: float
+    coupled: float  # what of the decay goes through the moments
+    first_correction: int  # a pointer, by age, up to the oldest
+    second_correction: int
+    oldest: int
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def update(rule, rate, values, first, second, age, start, gradient, count, scale, decay):
-    """One optimizer step on ``values[start : start + count]``."""
+def terms_of(rule):
+    """The `Terms` of a rule, which must outlive them."""
     numbers = rule.numbers
-    if rule.code == SGD:
-        momentum = numbers[0]
-        for k in range(count):
-            e = start + k
-            g = get(gradient, k) * scale + decay * get(values, e)
-            put(first, e, momentum * get(first, e) + g)
-            put(values, e, get(values, e) - rate * get(first, e))
+    return Terms(
+        rule.code,
+        numbers.dtype.type(1),
+        numbers[0],
+        numbers[1],
+        numbers[2],
+        numbers[4],
+        pointer(rule.first_correction),
+        pointer(rule.second_correction),
+        len(rule.first_correction) - 1,
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def update(terms, rate, values, first, second, age, start, gradient, count, scale, decay):
+    """One optimizer step on ``values[start : start + count]``; all arrays are pointers."""
+    if terms.code == SGD:
+        descend(values, first, start, gradient, count, rate, terms.beta1, scale, decay)
         return
-    beta1, beta2, epsilon = numbers[0], numbers[1], numbers[2]
-    one = numbers.dtype.type(1)
-    coupled, decoupled = decay * numbers[4], decay * (one - numbers[4])
-    oldest = len(rule.first_correction) - 1
-    for k in range(count):
+    whole = count - count % PARTIAL
+    given = terms, rate, values, first, second, age, start, gradient, scale, decay
+    for k in range(0, whole, PARTIAL):
+        now, differ = get(age, start + k), 0
+        for e in range(start + k, start + k + PARTIAL):
+            differ |= get(age, e) ^ now
+        if differ:
+            adapt_each(*given, k, k + PARTIAL)
+        else:
+            adapt_piece(*given, k)
+    adapt_each(*given, whole, count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def descend(values, velocity, start, gradient, count, rate, momentum, scale, decay):
+    """A step of `SGD`: `PARTIAL` at a time, and what is left over one by one."""
+    like, whole = simd.splat_partial(scale), count - count % PARTIAL
+    rates, memory = splat_like(rate, like), splat_like(momentum, like)
+    scales, decays = splat_like(scale, like), splat_like(decay, like)
+    for k in range(0, whole, PARTIAL):
+        e = start + k
+        w = load_like(values, e, like)
+        g = add(multiply(load_like(gradient, k, like), scales), multiply(decays, w))
+        v = add(multiply(memory, load_like(velocity, e, like)), g)
+        store(velocity, e, v)
+        store(values, e, subtract(w, multiply(rates, v)))
+    for k in range(whole, count):
+        e = start + k
+        g = get(gradient, k) * scale + decay * get(values, e)
+        put(velocity, e, momentum * get(velocity, e) + g)
+        put(values, e, get(values, e) - rate * get(velocity, e))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def adapt_piece(terms, rate, values, first, second, age, start, gradient, scale, decay, k):
+    """A step of Adam on `PARTIAL` parameters of one age, from the one at `k` on."""
+    like, one, e = simd.splat_partial(scale), terms.one, start + k
+    coupled, decoupled = decay * terms.coupled, decay * (one - terms.coupled)
+    now = get(age, e) + 1
+    for other in range(e, e + PARTIAL):
+        put(age, other, now)
+    a, w = min(now, terms.oldest), load_like(values, e, like)
+    g = multiply(load_like(gradient, k, like), splat_like(scale, like))
+    g = add(g, multiply(splat_like(coupled, like), w))
+    mean = multiply(splat_like(terms.beta1, like), load_like(first, e, like))
+    mean = add(mean, multiply(splat_like(one - terms.beta1, like), g))
+    store(first, e, mean)
+    square = multiply(splat_like(terms.beta2, like), load_like(second, e, like))
+    square = add(square, multiply(multiply(splat_like(one - terms.beta2, like), g), g))
+    store(second, e, square)
+    mean = multiply(mean, splat_like(get(terms.first_correction, a), like))
+    square = multiply(square, splat_like(get(terms.second_correction, a), like))
+    spread = add(square_root(square), splat_like(terms.epsilon, like))
+    change = add(divide(mean, spread), multiply(splat_like(decoupled, like), w))
+    store(values, e, subtract(w, multiply(splat_like(rate, like), change)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def adapt_each(
+    terms, rate, values, first, second, age, start, gradient, scale, decay, begin, end
+):
+    """The same on parameters of any age, one by one."""
+    one, beta1, beta2 = terms.one, terms.beta1, terms.beta2
+    coupled, decoupled = decay * terms.coupled, decay * (one - terms.coupled)
+    for k in range(begin, end):
         e = start + k
         put(age, e, get(age, e) + 1)
         g = get(gradient, k) * scale + coupled * get(values, e)
         put(first, e, beta1 * get(first, e) + (one - beta1) * g)
         put(second, e, beta2 * get(second, e) + (one - beta2) * g * g)
-        a = min(get(age, e), oldest)
-        mean = get(first, e) * get(rule.first_correction, a)
-        spread = math.sqrt(get(second, e) * get(rule.second_correction, a)) + epsilon
+        a = min(get(age, e), terms.oldest)
+        mean = get(first, e) * get(terms.first_correction, a)
+        spread = math.sqrt(get(second, e) * get(terms.second_correction, a)) + terms.epsilon
         put(values, e, get(values, e) - rate * (mean / spread + decoupled * get(values, e)))
 
 
@@ -86,10 +191,10 @@ def watch_saliency(watch, weights, gradient, start, count, scale):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def collect(graph, exchange, cursor, places, gradient, start, count):
+def collect(sources, exchange, cursor, places, gradient, start, count):
     """Gradients of connections from `start` on, and where by source they lie."""
     for k in range(count):
-        source = get(graph.sources, start + k)
+        source = get(sources, start + k)
         place = get(cursor, source)
         put(cursor, source, place + 1)
         put(places, k, place)
@@ -97,10 +202,10 @@ def collect(graph, exchange, cursor, places, gradient, start, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def collect_ahead(graph, exchange, cursor, places, gradient, start, count):
+def collect_ahead(sources, exchange, cursor, places, gradient, start, count):
     """As `collect`, where `exchange` is too large for the cache."""
     for k in range(count):
-        source = get(graph.sources, start + k)
+        source = get(sources, start + k)
         place = get(cursor, source)
         put(cursor, source, place + 1)
         blocks.prefetch(exchange, place + 16)
@@ -178,15 +283,19 @@ def update_rows(
 
     In `cursor`, as `fill_exchange` notes them, are the starts for neurons from `first` on.
     """
-    exchange, weights = buffers.exchange, parameters.weights
-    scale, room = weights.dtype.type(1) / weights.dtype.type(batch), CHUNK
+    exchange, weights, one = buffers.exchange, parameters.weights, rule.numbers.dtype.type(1)
+    scale, room, decay = one / weights.dtype.type(batch), CHUNK, rule.numbers[3]
     for slot in range(first, last):
         if one_group and get(graph.alike, slot) > 0:
             room = max(room, 4 * (get(graph.indptr, slot + 1) - get(graph.indptr, slot)))
     gradient, cursor = np.empty(room, weights.dtype), cursor.copy()
     places, large = np.empty(CHUNK, cursor.dtype), exchange.nbytes > CACHED_BYTES
-    first_moments, second_moments = parameters.weight_first, parameters.weight_second
-    ages, decay = parameters.weight_age, rule.numbers[3]
+    terms, columns = terms_of(rule), columns_of(parameters)
+    sources, by_source, by_target = (
+        pointer(graph.sources),
+        pointer(exchange),
+        pointer(weights),
+    )
     watching_saliency = watching and len(watch.saliency) > 0
     slot = first
     while slot < last:
@@ -195,49 +304,55 @@ def update_rows(
             slot += 1
         for start in range(begin, get(graph.indptr, slot), CHUNK):
             count = min(CHUNK, get(graph.indptr, slot) - start)
+            given = pointer(cursor), pointer(places), pointer(gradient), start, count
             if large:
-                collect_ahead(graph, exchange, cursor, places, gradient, start, count)
+                collect_ahead(sources, by_source, *given)
             else:
-                collect(graph, exchange, cursor, places, gradient, start, count)
+                collect(sources, by_source, *given)
             if watching_saliency:
                 watch_saliency(watch, weights, gradient, start, count, scale)
-            update(
-                rule, rate, weights, first_moments, second_moments, ages, start, gradient,
-                count, scale, decay,
-            )  # fmt: skip
-            lay_back(exchange, weights, places, start, count)
+            update(terms, rate, *columns, start, pointer(gradient), count, scale, decay)
+            lay_back(by_source, by_target, pointer(places), start, count)
         if slot == top:
             n_rows = min(get(graph.alike, slot), 4, last - slot)
             length = get(graph.indptr, slot + 1) - begin
+            count = n_rows * length
             alike_gradients(graph, buffers, slot, n_rows, gradient)
             if watching_saliency:
-                watch_saliency(watch, weights, gradient, begin, n_rows * length, scale)
-            update(
-                rule, rate, weights, first_moments, second_moments, ages, begin, gradient,
-                n_rows * length, scale, decay,
-            )  # fmt: skip
+                watch_saliency(watch, weights, gradient, begin, count, scale)
+            update(terms, rate, *columns, begin, pointer(gradient), count, scale, decay)
             lay_back_alike(graph, exchange, weights, cursor, begin, length, n_rows)
             slot += n_rows
-    update_biases(graph, buffers, parameters, rule, rate, gradient, scale, first, last)
+    if parameters.use_biases:
+        update_biases(graph, buffers, parameters, terms, rate, gradient, scale, first, last)
     if watching and len(watch.activity) > 0:
         for slot in range(first, last):
             watch_neuron(watch, buffers, slot, batch)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update_biases(graph, buffers, parameters, rule, rate, gradient, scale, first, last):
+def columns_of(p):
+    """Pointers to the weights and the optimizer's state of them."""
+    return (
+        pointer(p.weights),
+        pointer(p.weight_first),
+        pointer(p.weight_second),
+        pointer(p.weight_age),
+    )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def update_biases(graph, buffers, p, terms, rate, gradient, scale, first, last):
     """Update the biases of neurons ``first .. last-1``, which inputs do not have."""
-    if not parameters.use_biases:
-        return
-    slot, none = first, rule.numbers.dtype.type(0)
+    slot = first
     while slot < last:
         count = 0
         while slot < last and count < CHUNK and get(graph.kinds, slot) != INPUT:
             put(gradient, count, bias_gradient(buffers.deltas, slot))
             slot, count = slot + 1, count + 1
         update(
-            rule, rate, parameters.biases, parameters.bias_first, parameters.bias_second,
-            parameters.bias_age, slot - count, gradient, count, scale, none,
+            terms, rate, pointer(p.biases), pointer(p.bias_first), pointer(p.bias_second),
+            pointer(p.bias_age), slot - count, pointer(gradient), count, scale, scale - scale,
         )  # fmt: skip
         while slot < last and get(graph.kinds, slot) == INPUT:
             slot += 1

@@ -233,7 +233,8 @@ def _function(of):
     return function
 
 
-# exp(vector), sigmoid(vector), tanh(vector): of every lane; a NaN stays one
+# square_root, exp, sigmoid and tanh (vector): of every lane; a NaN stays one
+square_root = intrinsic(_function(lambda x: x.call("sqrt")))
 exp = intrinsic(_function(_exp))
 sigmoid = intrinsic(_function(_sigmoid))
 tanh = intrinsic(_function(_tanh))
