@@ -32,6 +32,31 @@ def dotted_in_tiles(a, b, stride, results):
 
 
 @njit
+def transposed(block, columns):
+    like = simd.splat8(block.dtype.type(0))
+    v0, v1, v2, v3, v4, v5, v6, v7 = blocks.transpose(
+        (
+            simd.load_like(block, 0, like),
+            simd.load_like(block, 8, like),
+            simd.load_like(block, 16, like),
+            simd.load_like(block, 24, like),
+            simd.load_like(block, 32, like),
+            simd.load_like(block, 40, like),
+            simd.load_like(block, 48, like),
+            simd.load_like(block, 56, like),
+        )
+    )
+    simd.store(columns, 0, v0)
+    simd.store(columns, 8, v1)
+    simd.store(columns, 16, v2)
+    simd.store(columns, 24, v3)
+    simd.store(columns, 32, v4)
+    simd.store(columns, 40, v5)
+    simd.store(columns, 48, v6)
+    simd.store(columns, 56, v7)
+
+
+@njit
 def folded4(a, rows, sums):
     x = simd.load(a, 0)
     p0 = blocks.products(x, simd.load(rows, 0 * LANES))
@@ -176,3 +201,11 @@ def test_what_is_fetched_ahead_need_not_exist():
 def test_registers_are_those_that_numba_compiles_for(monkeypatch, features, wide):
     monkeypatch.setattr(config, "CPU_FEATURES", features)
     assert blocks.wide_registers() is wide
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transpose_turns_rows_into_columns(dtype):
+    block = np.arange(blocks.SIDE**2, dtype=dtype)
+    columns = np.zeros_like(block)
+    transposed(block, columns)
+    np.testing.assert_array_equal(columns.reshape(8, 8), block.reshape(8, 8).T)

@@ -26,6 +26,9 @@ from plastic.engine.simd import (
 
 _I32 = ir.IntType(32)
 
+SIDE = 8
+"""Rows and columns of what `transpose` turns."""
+
 
 @cache
 def _host_features():
@@ -246,3 +249,37 @@ def fold(typing_context, vector):
         return builder.extract_element(_folded(builder, 4 * list(args)), _I32(0))
 
     return vector.element(vector), generate
+
+
+@intrinsic
+def transpose(typing_context, rows):
+    """Columns of a block of `SIDE` rows.
+
+    Three rounds, each of which pairs what the last one made: neighbouring numbers, neighbouring
+    twos, and the halves.
+    """
+
+    def generate(context, builder, sig, args):
+        rows = [builder.extract_value(args[0], k) for k in range(SIDE)]
+        low, high = (0, 8, 1, 9, 4, 12, 5, 13), (2, 10, 3, 11, 6, 14, 7, 15)
+        pairs = [
+            [_pick(builder, a, b, low), _pick(builder, a, b, high)]
+            for a, b in zip(rows[::2], rows[1::2], strict=True)
+        ]
+        low, high = (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+        fours = [
+            [
+                _pick(builder, a, b, lanes)
+                for a, b in zip(*two, strict=True)
+                for lanes in (low, high)
+            ]
+            for two in (pairs[:2], pairs[2:])
+        ]
+        columns = [
+            _pick(builder, a, b, lanes)
+            for lanes in ((0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
+            for a, b in zip(*fours, strict=True)
+        ]
+        return context.make_tuple(builder, sig.return_type, columns)
+
+    return types.UniTuple(rows.dtype, SIDE)(rows), generate

@@ -16,6 +16,7 @@ from plastic.engine import (
     gradients,
     hits,
     kernels,
+    loading,
     panels,
     rows,
     sharing,
@@ -66,8 +67,8 @@ MOST_KEPT = 4
 """Batch sizes whose working memory is kept at a time."""
 
 share_stamp(
-    kernels, hits, gradients, rows, sharing, spans, updates, blocks, small, small_passes,
-    vector_math, simd, bits, panels, activations, losses,
+    kernels, loading, hits, gradients, rows, sharing, spans, updates, blocks, small,
+    small_passes, vector_math, simd, bits, panels, activations, losses,
 )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ from plastic.activations import relu, sigmoid, softmax, straight_through, tanh, 
 from plastic.engine import blocks, simd, vector_math
 from plastic.engine.gradients import sweep
 from plastic.engine.hits import count_hits
+from plastic.engine.loading import load_tile
 from plastic.engine.rows import banded_rows, full_rows, row_sum
 from plastic.engine.simd import LANES, PARTIAL, get, load_tiles, put, splat
 from plastic.engine.spans import BANDED, FULL, PLAIN
@@ -78,25 +79,6 @@ THRESHOLDS = threshold.code, straight_through.code
 SOFTMAX = softmax.code
 INPUT, OUTPUT = int(Kind.INPUT), int(Kind.OUTPUT)
 CROSS_ENTROPY = LOSSES["cross_entropy"]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def load_tile(outputs, tile, inputs, X, rows):
-    """Lay up to `LANES` samples into the input neurons of a tile."""
-    first, n_features = tile * LANES, len(inputs)
-    count, base = min(LANES, len(rows) - first), tile * outputs.shape[1] * LANES
-    for start in range(0, n_features, 16):  # a cache line of a sample's features at a time
-        stop = min(start + 16, n_features)
-        for lane in range(count):
-            begin = get(rows, first + lane) * n_features
-            for feature in range(start, stop):
-                at = base + get(inputs, feature) * LANES + lane
-                put(outputs, at, get(X, begin + feature))
-        for feature in range(start, stop):
-            at = base + get(inputs, feature) * LANES
-            for lane in range(count, LANES):
-                put(outputs, at + lane, outputs.dtype.type(0))
-    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

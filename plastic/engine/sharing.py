@@ -31,13 +31,13 @@ from plastic.engine.kernels import (
     forward_places,
     gradients_of_tiles,
     is_group,
-    load_tile,
     loss_tile,
     mean_loss,
     pass_gradients,
     softmax_tile,
 )
 from plastic.engine.layout import Graph
+from plastic.engine.loading import load_tile
 from plastic.engine.simd import get, splat
 from plastic.engine.updates import fill_exchange, update_rows
 

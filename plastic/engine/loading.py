@@ -1,0 +1,60 @@
+"""Samples are rows of features, tiles rows of samples: a mini-batch is turned as it is laid.
+
+Eight samples of eight features are loaded, turned in registers, and stored as vectors; what is
+left over is copied one by one.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from plastic.engine import simd
+from plastic.engine.blocks import SIDE, transpose
+from plastic.engine.simd import LANES, get, load_like, put, store
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def load_block(outputs, base, inputs, X, rows, sample, feature):
+    """Lay a block of samples and features; its first lane is `base` of each neuron."""
+    n_features, like = len(inputs), simd.splat8(outputs.dtype.type(0))
+    columns = transpose(
+        (
+            load_like(X, get(rows, sample) * n_features + feature, like),
+            load_like(X, get(rows, sample + 1) * n_features + feature, like),
+            load_like(X, get(rows, sample + 2) * n_features + feature, like),
+            load_like(X, get(rows, sample + 3) * n_features + feature, like),
+            load_like(X, get(rows, sample + 4) * n_features + feature, like),
+            load_like(X, get(rows, sample + 5) * n_features + feature, like),
+            load_like(X, get(rows, sample + 6) * n_features + feature, like),
+            load_like(X, get(rows, sample + 7) * n_features + feature, like),
+        )
+    )
+    store(outputs, base + get(inputs, feature) * LANES, columns[0])
+    store(outputs, base + get(inputs, feature + 1) * LANES, columns[1])
+    store(outputs, base + get(inputs, feature + 2) * LANES, columns[2])
+    store(outputs, base + get(inputs, feature + 3) * LANES, columns[3])
+    store(outputs, base + get(inputs, feature + 4) * LANES, columns[4])
+    store(outputs, base + get(inputs, feature + 5) * LANES, columns[5])
+    store(outputs, base + get(inputs, feature + 6) * LANES, columns[6])
+    store(outputs, base + get(inputs, feature + 7) * LANES, columns[7])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def load_tile(outputs, tile, inputs, X, rows):
+    """Lay up to `LANES` samples into the input neurons of a tile; missing ones are 0."""
+    first, n_features = tile * LANES, len(inputs)
+    count, base = min(LANES, len(rows) - first), tile * outputs.shape[1] * LANES
+    turned, blocks = n_features - n_features % SIDE, count - count % SIDE
+    for feature in range(0, turned, SIDE):
+        for lane in range(0, blocks, SIDE):
+            load_block(outputs, base + lane, inputs, X, rows, first + lane, feature)
+    for lane in range(count):
+        begin = get(rows, first + lane) * n_features
+        for feature in range(turned if lane < blocks else 0, n_features):
+            at = base + get(inputs, feature) * LANES + lane
+            put(outputs, at, get(X, begin + feature))
+    for feature in range(n_features if count < LANES else 0):
+        at = base + get(inputs, feature) * LANES
+        for lane in range(count, LANES):
+            put(outputs, at + lane, outputs.dtype.type(0))
+    return count
