@@ -92,20 +92,41 @@ def store4(typing_context, array, index, vector):
     return types.void(array, types.intp, Vector(array.dtype, 4)), generate
 
 
+def _prefetch(context, builder, array_type, array, index):
+    pointer = _address(context, builder, array_type, array, index, 1)
+    address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
+    hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    read, keep, data_cache = _I32(0), _I32(3), _I32(1)
+    builder.call(hint, [address, read, keep, data_cache])
+
+
 @intrinsic
 def prefetch(typing_context, array, index):
     """Ask for the cache line of ``array[index]``; any index will do."""
 
     def generate(context, builder, sig, args):
-        pointer = _address(context, builder, sig.args[0], args[0], args[1], 1)
-        address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [address.type, _I32, _I32, _I32])
-        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        read, keep, data_cache = _I32(0), _I32(3), _I32(1)
-        builder.call(hint, [address, read, keep, data_cache])
+        _prefetch(context, builder, sig.args[0], *args)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
+
+
+@intrinsic
+def prefetch_tiles(typing_context, array, index, stride, like):
+    """Ask for what `simd.load_tiles` loads."""
+
+    def generate(context, builder, sig, args):
+        array, index, stride, _ = args
+        line = 64 * 8 // sig.args[0].dtype.bitwidth
+        for _ in range(sig.args[3].lanes // LANES):
+            for start in range(0, LANES, line):
+                at = builder.add(index, ir.Constant(index.type, start))
+                _prefetch(context, builder, sig.args[0], array, at)
+            index = builder.add(index, stride)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, like), generate
 
 
 @intrinsic

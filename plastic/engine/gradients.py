@@ -10,8 +10,16 @@ from __future__ import annotations
 from numba import njit
 
 from plastic.engine import blocks, simd
-from plastic.engine.blocks import load_piece, products
+from plastic.engine.blocks import load_piece, prefetch_tiles, products
 from plastic.engine.simd import LANES, PARTIAL, fma, get, load_tiles, put
+
+AHEAD = 8
+LONG = 32
+"""Out of a neuron of so many connections, deltas are asked for so many connections ahead.
+
+As many as wait for their turn anyway do not fill the way to the second-level cache: at density
+0.1 the way back took 0.65 ms without, 0.59 with.  Shorter rows would ask for their own end.
+"""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -22,7 +30,44 @@ def put_sums(exchange, e, sums, fresh):
     blocks.store4(exchange, e, sums)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def sweep_row(graph, deltas, exchange, weighted, start, stop, base, stride, y, fresh, ahead):
+    """As `sweep`, with deltas fetched so many connections ahead, unless that is None."""
+    x, ends = simd.splat_like(exchange.dtype.type(0), y), graph.out_targets
+    for e in range(start, stop - 3, 4):
+        if ahead is not None:
+            far = min(e + ahead, stop - 4)
+            prefetch_tiles(deltas, base + get(ends, far) * LANES, stride, y)
+            prefetch_tiles(deltas, base + get(ends, far + 1) * LANES, stride, y)
+            prefetch_tiles(deltas, base + get(ends, far + 2) * LANES, stride, y)
+            prefetch_tiles(deltas, base + get(ends, far + 3) * LANES, stride, y)
+        d = load_tiles(deltas, base + get(ends, e) * LANES, stride, y)
+        if weighted is not None:
+            x = fma(get(exchange, e), d, x)
+        p0 = products(y, d)
+        d = load_tiles(deltas, base + get(ends, e + 1) * LANES, stride, y)
+        if weighted is not None:
+            x = fma(get(exchange, e + 1), d, x)
+        p1 = products(y, d)
+        d = load_tiles(deltas, base + get(ends, e + 2) * LANES, stride, y)
+        if weighted is not None:
+            x = fma(get(exchange, e + 2), d, x)
+        p2 = products(y, d)
+        d = load_tiles(deltas, base + get(ends, e + 3) * LANES, stride, y)
+        if weighted is not None:
+            x = fma(get(exchange, e + 3), d, x)
+        p3 = products(y, d)
+        put_sums(exchange, e, blocks.fold4(p0, p1, p2, p3), fresh)
+    for e in range(stop - (stop - start) % 4, stop):
+        d = load_tiles(deltas, base + get(ends, e) * LANES, stride, y)
+        if weighted is not None:
+            x = fma(get(exchange, e), d, x)
+        gradient = blocks.fold(products(y, d))
+        put(exchange, e, gradient if fresh else get(exchange, e) + gradient)
+    return x
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def sweep(graph, deltas, exchange, weighted, start, stop, base, stride, y, fresh):
     """Gradients of connections ``start .. stop-1`` out of a neuron of outputs `y`.
 
@@ -30,32 +75,10 @@ def sweep(graph, deltas, exchange, weighted, start, stop, base, stride, y, fresh
     `fresh`.  The deltas are loaded once for them and for the neuron's own delta, which is
     returned; it is left out if `weighted` is None.
     """
-    x = simd.splat_like(exchange.dtype.type(0), y)
-    for e in range(start, stop - 3, 4):
-        d = load_tiles(deltas, base + get(graph.out_targets, e) * LANES, stride, y)
-        if weighted is not None:
-            x = fma(get(exchange, e), d, x)
-        p0 = products(y, d)
-        d = load_tiles(deltas, base + get(graph.out_targets, e + 1) * LANES, stride, y)
-        if weighted is not None:
-            x = fma(get(exchange, e + 1), d, x)
-        p1 = products(y, d)
-        d = load_tiles(deltas, base + get(graph.out_targets, e + 2) * LANES, stride, y)
-        if weighted is not None:
-            x = fma(get(exchange, e + 2), d, x)
-        p2 = products(y, d)
-        d = load_tiles(deltas, base + get(graph.out_targets, e + 3) * LANES, stride, y)
-        if weighted is not None:
-            x = fma(get(exchange, e + 3), d, x)
-        p3 = products(y, d)
-        put_sums(exchange, e, blocks.fold4(p0, p1, p2, p3), fresh)
-    for e in range(stop - (stop - start) % 4, stop):
-        d = load_tiles(deltas, base + get(graph.out_targets, e) * LANES, stride, y)
-        if weighted is not None:
-            x = fma(get(exchange, e), d, x)
-        gradient = blocks.fold(products(y, d))
-        put(exchange, e, gradient if fresh else get(exchange, e) + gradient)
-    return x
+    given = graph, deltas, exchange, weighted, start, stop, base, stride, y, fresh
+    if stop - start < LONG:
+        return sweep_row(*given, None)
+    return sweep_row(*given, AHEAD)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -38,6 +38,8 @@ What bounds a sparse step is loading vectors from the second-level cache.  Hence
 * Rows that share sources share loads (`rows`); a plan says which do (`spans`).
 * Gradients into rows of the same sources are computed four by four at the update
   (`gradients.alike_gradients`), and do not pass through ``exchange``.
+* The way back meets rows in an order that no hardware foresees, and waits for many loads at
+  once; so rows (`rows.prefetch_row`) and deltas (`gradients.AHEAD`) are asked for ahead.
 
 Three passes make a step:
 
@@ -67,7 +69,7 @@ from plastic.engine import blocks, simd, vector_math
 from plastic.engine.gradients import sweep
 from plastic.engine.hits import count_hits
 from plastic.engine.loading import load_tile
-from plastic.engine.rows import banded_rows, full_rows, row_sum
+from plastic.engine.rows import ROWS_AHEAD, banded_rows, full_rows, prefetch_row, row_sum
 from plastic.engine.simd import LANES, PARTIAL, get, load_tiles, put, splat
 from plastic.engine.spans import BANDED, FULL, PLAIN
 from plastic.engine.updates import bias_gradient, fill_exchange, update_rows
@@ -261,6 +263,8 @@ def backward_places(graph, buffers, tile, zero, with_gradients, begin, end):
                 continue  # its direct delta is all there is
             at = base + slot * LANES
             y = load_tiles(outputs, at, stride, zero)
+            ahead = get(graph.out_order, min(k + ROWS_AHEAD, last - 1))
+            prefetch_row(graph.out_indptr, graph.out_targets, exchange, ahead)
             if kind == FULL:
                 x = load_tiles(deltas, at, stride, zero)
             elif with_gradients and get(graph.swept, slot):
