@@ -17,7 +17,7 @@ from plastic.topology.wiring import erdos_renyi
 BYTES = {SGD(0.01): 24, Adam(0.01): 32}
 """Id, source, weight, and by source target and weight: 4 each; and the optimizer's state."""
 
-PEAK = {SGD(0.01): 45, Adam(0.01): 61}
+PEAK = {SGD(0.01): 44, Adam(0.01): 60}
 """While one connection goes and one comes: what was, what will be, and a list of origins."""
 
 

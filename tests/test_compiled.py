@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plastic.topology import compiled, compiled_lookups
+from plastic.topology import compiled, compiled_gathers
 from plastic.topology.structure import Cut, find, read_only, sort_pairs
 
 many = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -60,7 +60,7 @@ def test_name_rows(seed):
     positions = np.flatnonzero(rng.random(len(ids)) < 0.5).astype(np.int32)
     named = [np.empty(len(positions), np.int64) for _ in range(3)]
     ends = np.zeros(n, bool)
-    compiled_lookups.name_rows(indptr, sources, ids, neuron_ids, positions, *named, ends)
+    compiled.name_rows(indptr, sources, ids, neuron_ids, positions, *named, ends)
     at = sources[positions], targets_of(indptr)[positions]
     np.testing.assert_array_equal(named[0], neuron_ids[at[0]])
     np.testing.assert_array_equal(named[1], neuron_ids[at[1]])
@@ -88,22 +88,22 @@ def test_check_pairs(seed, gaps, far):
     pool = np.append(np.repeat(neuron_ids, 9), np.array(far, np.int64))
     ends = rng.choice(pool, (2, k))
     ids, slots = rng.integers(5, 12, k), np.zeros((2, k), np.int32)
-    found = compiled_lookups.check_pairs(
+    found = compiled.check_pairs(
         *(read_only(array) for array in (neuron_ids, table, traits, may_join, *ends, ids)), 6,
         *slots,
     )  # fmt: skip
     known = np.isin(ends, neuron_ids)
     if not known.all():
-        both = [compiled_lookups.UNKNOWN_SOURCE, compiled_lookups.UNKNOWN_TARGET]
+        both = [compiled.UNKNOWN_SOURCE, compiled.UNKNOWN_TARGET]
         assert 0 < found <= sum(both)
         assert not found & (both @ known.all(axis=1))
         return
     s, t = np.searchsorted(neuron_ids, ends)
     np.testing.assert_array_equal(slots, [s, t])
     expected = {
-        compiled_lookups.BROKEN: (~may_join[traits[s, 1], traits[t, 2]]).any(),
-        compiled_lookups.AGAINST: (traits[s, 0] >= traits[t, 0]).any(),
-        compiled_lookups.GIVEN: (np.diff(ids, prepend=5) <= 0).any(),
+        compiled.BROKEN: (~may_join[traits[s, 1], traits[t, 2]]).any(),
+        compiled.AGAINST: (traits[s, 0] >= traits[t, 0]).any(),
+        compiled.GIVEN: (np.diff(ids, prepend=5) <= 0).any(),
     }
     assert found == sum(bit for bit, holds in expected.items() if holds)
 
@@ -188,7 +188,9 @@ def test_gather_values(seed, width, alike):
     fresh = fresh[:1] if alike else fresh
     gather = rng.integers(0, 13, 20).astype(np.int32)
     new = np.empty(20 * width, np.uint32)
-    compiled.gather_values(old.ravel(), fresh.ravel(), int(not alike), width, gather, new)
+    compiled_gathers.gather_values(
+        old.ravel(), fresh.ravel(), int(not alike), width, gather, new
+    )
     whole = np.concatenate([old, np.repeat(fresh, 4, axis=0) if alike else fresh])
     np.testing.assert_array_equal(new.reshape(20, width), whole[gather])
 
@@ -201,8 +203,8 @@ def test_index_by_source_and_find_pairs(seed):
     indptr, sources, _ = random_rows(rng, n, 0.3)
     starts = np.empty(n + 1, np.int64)
     targets, positions = np.empty((2, len(sources)), np.int32)
-    compiled.index_by_source(indptr, sources, starts, targets)
-    compiled.positions_by_source(sources, starts, positions)
+    compiled_gathers.index_by_source(indptr, sources, starts, targets)
+    compiled_gathers.positions_by_source(sources, starts, positions)
     order = np.argsort(sources, kind="stable")
     np.testing.assert_array_equal(positions, order)
     np.testing.assert_array_equal(targets, targets_of(indptr)[order])
@@ -212,7 +214,7 @@ def test_index_by_source_and_find_pairs(seed):
     pairs = sort_pairs(wanted[1], wanted[0], np.arange(30), n)
     found = np.empty(30, np.int64)
     laid = pairs.starts, pairs.order, pairs.sources
-    compiled_lookups.find_pairs(indptr, sources, *laid, found)
+    compiled_gathers.find_pairs(indptr, sources, *laid, found)
     joined = np.full((n, n), -1)
     joined[sources, targets_of(indptr)] = np.arange(len(sources))
     np.testing.assert_array_equal(found, joined[wanted[0], wanted[1]])

@@ -6,16 +6,22 @@ from topologies import assert_consistent, plain_graph, random_topology
 from plastic.edits import AddNeurons, Connect
 from plastic.topology import Topology, order
 from plastic.topology.order import Cycle, restore_order, sort_all
-from plastic.topology.rebuild import insert_connections
 from plastic.topology.structure import concatenated_ranges
 
 
 def with_pairs(structure, pairs):
     """The structure with connections between slots added and the rank not yet put right."""
     sources, targets = np.array(pairs, np.int64).reshape(-1, 2).T
-    first = structure.connection_ids.max(initial=-1) + 1
-    ids = np.arange(first, first + len(pairs))
-    structure, _ = insert_connections(structure, ids, sources, targets)
+    n, first = len(pairs), structure.connection_ids.max(initial=-1) + 1
+    all_targets = np.append(structure.targets, targets)
+    ids = np.append(structure.connection_ids, np.arange(first, first + n, dtype=np.int32))
+    by_row = np.lexsort((ids, all_targets))
+    counts = np.bincount(all_targets, minlength=structure.n_neurons)
+    structure = structure.with_connections(
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.append(structure.sources, sources.astype(np.int32))[by_row],
+        ids[by_row],
+    )
     return structure, sources, targets
 
 

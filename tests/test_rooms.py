@@ -66,7 +66,7 @@ LIBRARIES = {
     "numba": [
         "plastic/engine",
         "plastic/topology/compiled",
-        "plastic/topology/compiled_lookups",
+        "plastic/topology/compiled_gathers",
         "experiments/bench",
     ],
     "llvmlite": ["plastic/engine"],

@@ -6,7 +6,7 @@ from topologies import snapshot, two_in_a_row
 
 from plastic.edits import AddNeurons, Connect, Disconnect, PruneNeurons, Removal
 from plastic.errors import CycleError, InvalidEdit
-from plastic.topology import Topology, draft
+from plastic.topology import Topology, moves
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ class TestRefusals:
 
 
 def test_there_is_room_for_so_many(topology, monkeypatch):
-    monkeypatch.setattr(draft, "MOST_CONNECTIONS", 5)
+    monkeypatch.setattr(moves, "MOST_CONNECTIONS", 5)
     topology.apply(Connect([0], [5]))
     before = snapshot(topology)
     with pytest.raises(InvalidEdit, match="there is room for 5 connections, not for 6"):

@@ -54,7 +54,7 @@ class Column:
 
     def gathered(self, gather: NDArray[np.int32], came: Values | None = None) -> Column:
         """``concatenate([values, came])[gather]``; what came is fresh if it is not given."""
-        from plastic.topology.compiled import gather_values
+        from plastic.topology.compiled_gathers import gather_values
 
         new, every = self.fresh_words, 0
         if came is not None and len(came):

@@ -1,9 +1,9 @@
 """The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
 
-An edit merges rows, carries columns along and sorts by source, each in one loop; what it
-looks up is in `plastic.topology.compiled_lookups`.  Nothing in these files knows of
-topologies, edits or rules: a loop says that something is wrong, and `draft` finds out what,
-in NumPy, to name it.
+Connections go and come by `move`, in one call: ids are found, pairs checked and rows merged,
+each in one loop.  What carries columns along is in `plastic.topology.compiled_gathers`.
+Nothing in these files knows of topologies, edits or rules: a loop says that something is
+wrong, and `plastic.topology.moves` finds out what, in NumPy, to name it.
 
 Import from them where it is used, inside the function: they bring numba, which nobody who
 asks for help should wait for.  All arrays must be as they come from `Structure` and the edits
@@ -18,7 +18,179 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from plastic.topology.structure import SPREAD
+
 log = logging.getLogger(__name__)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_ids(held, ids, found, positions):
+    """Find which of `held` (n,) are among `ids` (k,), of which there is one at least.
+
+    Parameters
+    ----------
+    held : int array, shape (n,)
+        Each at least 0, none twice.
+    ids : int64 array, shape (k,)
+        In any order.
+    found : uint8 array, shape (n,)
+        Will be 1 where one of `ids` is held, 0 elsewhere.
+    positions : int32 array, shape (k + 1,)
+        Will begin with the positions of those, ascending.
+
+    Returns
+    -------
+    int, bool
+        How many were found, and whether one of `ids` is there twice.
+    """
+    low = high = ids[0]
+    for k in range(1, len(ids)):
+        low, high = min(low, ids[k]), max(high, ids[k])
+    if high - low < SPREAD * (len(held) + len(ids)):
+        return find_near_ids(held, ids, low, high, found, positions)
+    return find_far_ids(held, ids, found, positions)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_near_ids(held, ids, low, high, found, positions):
+    """Find ids by a bit for every number from the lowest to the highest, and one more."""
+    marks, one, twice = np.zeros((high - low + 1) // 64 + 1, np.uint64), np.uint64(1), False
+    for k in range(len(ids)):
+        bit = np.uint64(ids[k] - low)
+        twice |= (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one != 0
+        marks[bit >> np.uint64(6)] |= one << (bit & np.uint64(63))
+    last, count = np.uint64(64 * len(marks) - 1), 0  # the last is no id's
+    for p in range(len(held)):
+        bit = min(np.uint64(np.int64(held[p]) - low), last)
+        hit = (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
+        found[p] = hit
+        positions[count] = p
+        count += np.int64(hit)
+    return count, twice
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def find_far_ids(held, ids, found, positions):
+    """Find ids that lie far from each other, by a table of their hashes."""
+    bits, n, twice, count = 2, len(ids), False, 0
+    while n > 0:
+        n, bits = n >> 1, bits + 1
+    owners = np.zeros(1 << (bits - 1), np.int32)  # two places an id at least
+    shift, last = np.uint64(65 - bits), np.uint64(len(owners) - 1)
+    scatter, one = np.uint64(0x9E3779B97F4A7C15), np.uint64(1)
+    for k in range(len(ids)):
+        place = (np.uint64(ids[k]) * scatter) >> shift
+        while owners[place] != 0 and ids[owners[place] - 1] != ids[k]:
+            place = (place + one) & last
+        twice |= owners[place] != 0
+        owners[place] = k + 1
+    for p in range(len(held)):
+        place = (np.uint64(held[p]) * scatter) >> shift
+        while owners[place] != 0 and ids[owners[place] - 1] != held[p]:
+            place = (place + one) & last
+        hit = owners[place] != 0
+        found[p] = hit
+        positions[count] = p
+        count += np.int64(hit)
+    return count, twice
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def all_free(held, ids, gone):
+    """Whether all ids differ, and none is negative, or held and not `gone` (empty: none is)."""
+    n, any_gone, taken = len(held), len(gone) > 0, False
+    found, positions = np.empty(n, np.uint8), np.empty(len(ids) + 1, np.int32)
+    count, twice = find_ids(held, ids, found, positions)
+    for k in range(count):
+        taken |= gone[positions[k]] == 0 if any_gone else True
+    for k in range(len(ids)):
+        taken |= ids[k] < 0
+    return not (taken or twice)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, named, ends):
+    """Ends and ids of the connections at some positions, by id of the neurons.
+
+    Parameters
+    ----------
+    indptr, sources, ids, neuron_ids
+        As in `Structure`.
+    positions : int32 array, shape (k,)
+        Ascending.
+    from_ids, to_ids, named : int64 arrays, shape (k,)
+        Will be source, target and id of each.
+    ends : bool array, shape (n_neurons,) or (0,)
+        Will be set where a neuron is at one end, unless it is empty.
+    """
+    row, to_id = -1, np.int64(0)
+    stop, marked = np.int64(0), len(ends) > 0
+    for k in range(len(positions)):
+        p = positions[k]
+        while stop <= p:
+            row += 1
+            stop, to_id = indptr[row + 1], neuron_ids[row]
+        source = np.uint32(sources[p])
+        from_ids[k], to_ids[k], named[k] = neuron_ids[source], to_id, ids[p]
+        if marked:
+            ends[source] = ends[row] = True
+
+
+UNKNOWN_SOURCE, UNKNOWN_TARGET, BROKEN, AGAINST, GIVEN = 1, 2, 4, 8, 16
+MISSING, TAKEN, UNSORTED, TWICE = 32, 64, 128, 256
+"""What `check_pairs` may find, as bits, and what else `move` may."""
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def check_pairs(
+    neuron_ids, table, traits, may_join, from_ids, to_ids, ids, next_id, sources, targets
+):  # fmt: skip
+    """Slots of pairs of neurons, and whether a rule for single pairs is broken.
+
+    Parameters
+    ----------
+    neuron_ids, table, traits
+        As in `Structure`, where `table` is its `slot_by_id`.
+    may_join : bool array, shape (n_numbers, n_numbers)
+        What may connect, by the numbers in `traits`.
+    from_ids, to_ids, ids : int64 arrays, shape (k,)
+        Ids of the neurons, and of the connections.
+    next_id : int
+        The lowest id that no connection ever had.
+    sources, targets : int32 arrays, shape (k,)
+        Will be the slots, -1 where there is no such neuron.
+
+    Returns
+    -------
+    int
+        0, or the sum of `UNKNOWN_SOURCE`, `UNKNOWN_TARGET` (there is no such neuron),
+        `BROKEN` (a rule) and `AGAINST` (the order), each if any pair is so, and `GIVEN` if
+        the ids are not as the topology gives them out: ascending, and never used before.
+        What is not known is looked for first, and alone.
+    """
+    low, span = neuron_ids[0], np.uint64(neuron_ids[-1] - neuron_ids[0] + 1)
+    unknown_source = unknown_target = given = broken = against = False
+    for k in range(len(from_ids)):  # without a way out or a table, so as vectors
+        s, t = from_ids[k] - low, to_ids[k] - low
+        unknown_source |= np.uint64(s) >= span
+        unknown_target |= np.uint64(t) >= span
+        sources[k], targets[k] = s, t
+    if len(table) and not (unknown_source or unknown_target):
+        for k in range(len(from_ids)):
+            sources[k], targets[k] = table[sources[k]], table[targets[k]]
+            unknown_source |= sources[k] < 0
+            unknown_target |= targets[k] < 0
+    if unknown_source or unknown_target:
+        return UNKNOWN_SOURCE * unknown_source + UNKNOWN_TARGET * unknown_target
+    if len(ids):
+        given = ids[0] < next_id
+    for k in range(1, len(ids)):
+        given |= ids[k] <= ids[k - 1]
+    for k in range(len(sources)):
+        s, t = np.uint32(sources[k]), np.uint32(targets[k])
+        against |= traits[s, 0] >= traits[t, 0]
+        broken |= not may_join[np.uint32(traits[s, 1]), np.uint32(traits[t, 2])]
+    return BROKEN * broken + AGAINST * against + GIVEN * given
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -201,133 +373,69 @@ def merge_rows(
     return differ
 
 
-MERGED, UNSORTED, TWICE = 0, 1, 2
-"""What `merge_pairs` may return."""
-
-
 @njit(cache=True, nogil=True, error_model="numpy")
-def merge_pairs(
-    indptr, sources, ids, gone, lost, from_slots, to_slots, named, ascending, by_id,
-    to_indptr, to_sources, to_ids, gather,
+def move(
+    indptr, sources, held, neuron_ids, table, traits, may_join,
+    cut_ids, from_ids, to_ids, ids, next_id, by_id,
+    found, positions, cut_from, cut_to, cut_named, ends,
+    to_indptr, to_sources, to_named, gather,
 ):  # fmt: skip
-    """Sort pairs by `sort_by_row`, and merge them by `merge_rows`.
+    """Some connections go, and others come.
 
     Parameters
     ----------
-    indptr, sources, ids, gone, lost, to_indptr, to_sources, to_ids, gather
-        As in `merge_rows`.
-    from_slots, to_slots, named
-        The pairs: `sources`, `targets` and `ids` of `sort_by_row`.
-    ascending, by_id
-        As in `sort_by_row`.
+    indptr, sources, held, neuron_ids, table, traits, may_join
+        What there is: see `name_rows` and `check_pairs`; `held` are the ids of connections.
+    cut_ids : int64 array, shape (n_cut,)
+        Ids of those that go.
+    from_ids, to_ids, ids, next_id
+        Those that come, as `check_pairs` takes them.
+    by_id
+        As in `sort_by_row`; must be given where it says so by `UNSORTED`.
+    found, positions
+        Of those that go, as in `find_ids`; `found` is empty where none goes.
+    cut_from, cut_to, cut_named, ends
+        The same by the names of their ends, as in `name_rows`.
+    to_indptr, to_sources, to_named, gather
+        The new rows, as in `merge_rows`; of no use after flags other than `AGAINST`, `GIVEN`.
 
     Returns
     -------
     int
-        `MERGED`; or `UNSORTED` if `by_id` is needed, `TWICE` if two pairs are the same: then
-        what has been filled is of no use.
+        What `check_pairs` returns, and `MISSING` if one that goes is not there or is named
+        twice, `TAKEN` if an id that comes is not free, `UNSORTED` if `by_id` is needed, `TWICE`
+        if two pairs are the same.
     """
-    k = len(named)
+    if len(cut_ids):
+        count, _ = find_ids(held, cut_ids, found, positions)
+        if count < len(cut_ids):
+            return MISSING
+        name_rows(
+            indptr, sources, held, neuron_ids, positions[:count], cut_from, cut_to, cut_named,
+            ends,
+        )  # fmt: skip
+    k = len(ids)
+    slots = np.empty((2, k), np.int32)
+    state = check_pairs(
+        neuron_ids, table, traits, may_join, from_ids, to_ids, ids, next_id, slots[0], slots[1]
+    )
+    given = state & GIVEN != 0
+    if state & (UNKNOWN_SOURCE | UNKNOWN_TARGET | BROKEN):
+        return state
+    if given and not all_free(held, ids, found):  # others are new, and differ
+        return state | TAKEN
     starts, order = np.empty(len(indptr), np.int64), np.empty(k, np.int32)
     new_sources, new_ids = np.empty(k, np.int32), np.empty(k, np.int64)
     in_order = sort_by_row(
-        to_slots, from_slots, named, ascending, by_id, starts, order, new_sources, new_ids
+        slots[1], slots[0], ids, not given, by_id, starts, order, new_sources, new_ids
     )
     if not in_order:
-        return UNSORTED
+        return state | UNSORTED
     differ = merge_rows(
-        indptr, sources, ids, gone, lost, starts, order, new_sources, new_ids,
-        to_indptr, to_sources, to_ids, gather,
+        indptr, sources, held, found, positions[: len(cut_ids)],
+        starts, order, new_sources, new_ids, to_indptr, to_sources, to_named, gather,
     )  # fmt: skip
-    return MERGED if differ else TWICE
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def turn_gather(gather, n_before, lost, back, born):
-    """The `gather` of `merge_rows` that leads back.
-
-    Parameters
-    ----------
-    gather : int32 array, shape (n_after,)
-        Where each connection comes from: its position before, or `n_before` and more.
-    n_before : int
-    lost : int32 array, shape (n_lost,)
-        Positions before of those that went.
-    back : int32 array, shape (n_before + 1,)
-        Will begin with where each of before is after, or ``n_after`` and its number among those
-        that went.
-    born : int32 array, shape (n_after - n_before + n_lost + 1,)
-        Will begin with the positions after of those that came, ascending.
-    """
-    count, last = 0, np.int32(n_before)
-    for p in range(len(gather)):
-        back[min(gather[p], last)] = p  # a newborn's into the place behind all
-        born[count] = p
-        count += gather[p] >= last
-    for k in range(len(lost)):
-        back[lost[k]] = len(gather) + k
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def gather_values(old, fresh, every, width, gather, new):
-    """``new = concatenate([old, fresh])[gather]``, in items of `width` numbers.
-
-    Parameters
-    ----------
-    old, fresh : arrays, shapes (n_old * width,) and (n_new * width,), which is not empty
-    every : int
-        1, or 0 if one item of `fresh` stands for all.
-    width : int
-    gather : int32 array, shape (n,)
-    new : array, shape (n * width,)
-        Will be filled.
-    """
-    n_old = len(old) // width
-    if width == 1 and n_old > 0:
-        last, alike = np.int32(n_old - 1), fresh[0]
-        for q in range(len(gather) if every == 0 else 0):
-            # read anyhow, and chosen after: a branch would be mispredicted
-            held = old[np.uint32(min(gather[q], last))]
-            new[q] = held if gather[q] <= last else alike
-        n = np.uint32(n_old)
-        for q in range(len(gather) if every == 1 else 0):
-            at = np.uint32(gather[q])
-            new[q] = old[at] if at < n else fresh[np.uint32(at - n)]
-        return
-    for q in range(len(gather)):
-        came, at = (gather[q] - n_old) * every * width, gather[q] * width
-        for c in range(width):
-            new[q * width + c] = old[at + c] if gather[q] < n_old else fresh[came + c]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def index_by_source(indptr, sources, starts, targets):
-    """The connections by source, and by target within: a counting sort.
-
-    `starts` and `targets` will be those of `OutIndex`.
-    """
-    starts[:] = 0
-    for p in range(len(sources)):
-        starts[np.uint32(sources[p]) + 1] += 1
-    for source in range(len(starts) - 1):
-        starts[source + 1] += starts[source]
-    cursors = starts.astype(np.uint32)
-    targets[:] = 0  # in a row, as memory is fetched faster than here and there
-    for row in range(len(indptr) - 1):
-        for p in range(indptr[row], indptr[row + 1]):
-            source = np.uint32(sources[p])
-            targets[cursors[source]] = row
-            cursors[source] += np.uint32(1)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def positions_by_source(sources, starts, positions):
-    """``argsort(sources, kind="stable")``, where `starts` says where each source begins."""
-    cursors = starts.astype(np.uint32)
-    for p in range(len(sources)):
-        source = np.uint32(sources[p])
-        positions[cursors[source]] = p
-        cursors[source] += np.uint32(1)
+    return state if differ else state | TWICE
 
 
 def say_compiling(kernel, what, seconds):
@@ -337,10 +445,4 @@ def say_compiling(kernel, what, seconds):
         log.warning("compiling the %s, once per machine: this takes about %s", what, seconds)
 
 
-say_compiling(merge_rows, "loops of edits", "three seconds")
-
-# The C library gives memory back to the system as soon as an array of some size is freed, and
-# the pages of the next one have to be zeroed again, which takes longer than to fill them.
-# Once it has seen a large one come and go, touched or not, it keeps 64 MiB for the next ones.
-_large = np.empty(2**25 - 2**16, np.uint8)
-del _large
+say_compiling(move, "loops of edits", "three seconds")

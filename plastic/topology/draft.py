@@ -6,7 +6,7 @@ the caller still holds the old state, which is what makes a batch all or none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,23 +15,19 @@ from numpy.typing import NDArray
 
 from plastic.activations import softmax
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, Ids, PruneNeurons
-from plastic.errors import CycleError, InvalidEdit
-from plastic.topology.order import Cycle, restore_order
-from plastic.topology.pairs import Blocks, find_slots
-from plastic.topology.rebuild import (
-    NOTHING,
-    Duplicate,
-    insert_connections,
-    insert_neurons,
-    remove_connections,
-    remove_neurons,
+from plastic.errors import InvalidEdit
+from plastic.topology.moves import (
+    NO_IDS,
+    Blocks,
+    Wanted,
+    check_free,
+    check_unique,
+    move_connections,
 )
-from plastic.topology.state import State, revival
-from plastic.topology.structure import Cut, Kind, Structure, find, locked
+from plastic.topology.rebuild import insert_neurons, remove_neurons
+from plastic.topology.state import NOBODY, State, revival
+from plastic.topology.structure import Kind, Structure, find, locked
 from plastic.topology.way_back import WayBack, find_way, go_back
-
-MOST_CONNECTIONS = 2**31 - 1
-"""Positions are held in 32 bits."""
 
 
 @dataclass
@@ -44,9 +40,9 @@ class Draft:
         What the edits so far have led to.
     blocks : frozenset of (source group, target group), optional
         The groups that may connect; None for all.
-    lost : Cut
-        Connections that are still in the state but disconnected: they go when the next ones
-        come, so that both cost one pass over the arrays.
+    cut : Disconnect, optional
+        Its connections are still in the state: they go when the next ones come, so that both
+        cost one pass over the arrays.
     undo : list of Edit
         What leads back, last edit first.
     touched : list of int arrays
@@ -58,7 +54,7 @@ class Draft:
 
     state: State
     blocks: Blocks | None
-    lost: Cut = NOTHING
+    cut: Disconnect | None = None
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
     moves: list[tuple[Any, NDArray[np.int32]] | None] = field(default_factory=list)
@@ -133,39 +129,55 @@ def _remember_way(draft: Draft, before: Structure) -> None:
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
     _settle(draft)
-    structure = draft.state.structure
-    cut = find(structure.connection_ids, edit.ids)
-    if len(cut) < len(edit):  # one is not there, or is named twice
-        _check_unique("connection", edit.ids)
-        structure.positions_of(edit.ids)
-    if not len(cut):
-        return
-    if edit.keep_stranded:
-        draft.undo.append(revival(draft.state, cut.positions))
-    else:
-        ends = np.zeros(structure.n_neurons, np.bool_)
-        draft.undo.append(revival(draft.state, cut.positions, ends))
-        draft.touched.append(structure.neuron_ids[ends])
-    draft.lost = cut
+    if len(edit):
+        draft.cut = edit
 
 
 def _settle(draft: Draft) -> None:
     """Take out of the state what is disconnected."""
-    if not len(draft.lost):
-        return
-    state = draft.state
-    structure, positions = remove_connections(state.structure, draft.lost)
-    draft.state = replace(
-        state, structure=structure, connections=state.connections.removed(positions)
+    if draft.cut is not None:
+        _move(draft, NO_IDS, NO_IDS, NO_IDS, draft.state.next_connection, {})
+
+
+def _connect(draft: Draft, edit: Connect) -> None:
+    ids, following = _numbered(edit.ids, draft.state.next_connection, len(edit))
+    _move(draft, edit.sources, edit.targets, ids, following, edit.columns)
+    draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
+
+
+def _move(
+    draft: Draft,
+    sources: Ids,
+    targets: Ids,
+    ids: Ids,
+    following: int,
+    columns: Mapping[str, NDArray[Any]],
+) -> None:
+    """Let go what is disconnected, and let come what is connected."""
+    state, cut, ends = draft.state, draft.cut, NOBODY
+    if cut is not None and not cut.keep_stranded:
+        ends = np.zeros(state.structure.n_neurons, np.bool_)
+    cut_ids = NO_IDS if cut is None else cut.ids
+    wanted = Wanted(cut_ids, sources, targets, ids, following, draft.blocks)
+    move = move_connections(state, wanted, ends)
+    newborn = ids >= state.next_connection
+    connections = state.connections.inserted(move.gather, newborn, columns)
+    draft.state = State(
+        move.structure, state.neurons, connections, state.next_neuron, following
     )
-    draft.moves.append((positions, draft.lost.positions))
-    draft.lost = NOTHING
+    draft.moves.append((move.gather, move.gone))
+    if cut is None:
+        return
+    draft.cut = None
+    draft.undo.append(move.revival)
+    if len(ends):
+        draft.touched.append(state.structure.neuron_ids[ends])
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
     _settle(draft)
     old, structure = draft.state, draft.state.structure
-    _check_unique("neuron", edit.ids)
+    check_unique("neuron", edit.ids)
     slots = structure.slots_of(edit.ids)
     fixed = structure.kinds[slots] != Kind.HIDDEN
     if fixed.any():
@@ -206,7 +218,7 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
     _settle(draft)
     state = draft.state
     ids, following = _numbered(edit.ids, state.next_neuron, len(edit))
-    _check_free("neuron", ids, state.structure.neuron_ids)
+    check_free("neuron", ids, state.structure.neuron_ids)
     if (edit.activations == softmax.code).any():
         raise InvalidEdit("softmax joins the output neurons; a hidden neuron cannot have it")
     kinds = np.full(len(edit), Kind.HIDDEN, np.int8)
@@ -223,69 +235,6 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
     if not edit.keep_stranded:
         draft.touched.append(ids)
     draft.undo.append(PruneNeurons(ids, keep_stranded=True, reason="undo"))
-
-
-def _connect(draft: Draft, edit: Connect) -> None:
-    state, lost = draft.state, draft.lost
-    structure = state.structure
-    ids, following = _numbered(edit.ids, state.next_connection, len(edit))
-    pairs = find_slots(structure, edit, ids, state.next_connection, lost, draft.blocks)
-    if pairs.given:  # others are new, and differ
-        try:
-            _check_free("connection", ids, structure.connection_ids, lost)
-        except InvalidEdit:
-            pairs.refuse()  # a broken rule of pairs is named first
-            raise
-    n = structure.n_connections + len(ids)
-    if n > MOST_CONNECTIONS:
-        raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
-    try:
-        structure, gather = insert_connections(
-            structure, ids, pairs.sources, pairs.targets, lost, ascending=not pairs.given
-        )
-    except Duplicate:
-        pairs.refuse()
-        raise
-    if pairs.against:
-        structure = _reordered(structure, pairs.sources, pairs.targets)
-    newborn = ids >= state.next_connection
-    columns = state.connections.inserted(gather, newborn, edit.columns)
-    draft.state = State(structure, state.neurons, columns, state.next_neuron, following)
-    draft.moves.append((gather, lost.positions))
-    draft.lost = NOTHING
-    draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
-
-
-def _reordered(
-    structure: Structure, sources: NDArray[np.int32], targets: NDArray[np.int32]
-) -> Structure:
-    try:
-        return replace(structure, rank=restore_order(structure, sources, targets))
-    except Cycle as cycle:
-        pair = structure.neuron_ids[[cycle.source, cycle.target]]
-        raise CycleError(f"connection {pair[0]}->{pair[1]} would close a cycle") from None
-
-
-def _check_unique(what: str, ids: Ids) -> None:
-    in_order = np.sort(ids)
-    twice = in_order[1:] == in_order[:-1]
-    if twice.any():
-        raise InvalidEdit(f"{what} {in_order[1:][twice][0]} is named twice in one edit")
-
-
-def _check_free(what: str, ids: Ids, held: NDArray[np.integer], lost: Cut = NOTHING) -> None:
-    """Refuse ids that are named twice, negative, or held and not lost."""
-    named = find(held, ids)
-    if named.twice:
-        _check_unique(what, ids)
-    if (ids < 0).any():
-        raise InvalidEdit(f"a {what} id must not be negative, got {ids.min()}")
-    clash = named.positions
-    if len(lost):
-        clash = clash[lost.gone[clash] == 0]
-    if len(clash):
-        alive = np.isin(ids, held[clash])
-        raise InvalidEdit(f"{what} {ids[alive][0]} is alive already; ids are for life")
 
 
 def _check_stranded(draft: Draft) -> None:

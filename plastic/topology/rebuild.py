@@ -16,20 +16,9 @@ from plastic.topology.structure import (
     Structure,
     concatenated_ranges,
     id_dtype,
-    locked,
 )
 
 Gather = NDArray[np.integer]
-
-NOTHING = Cut(np.zeros(0, np.int32), np.zeros(0, np.uint8))
-"""No connection goes."""
-
-
-NO_IDS: NDArray[np.int64] = locked(np.zeros(0, np.int64))
-
-
-class Duplicate(Exception):
-    """Two connections would join the same pair of neurons."""
 
 
 def remove_neurons(
@@ -117,8 +106,20 @@ def keep_neurons(
 
 def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gather]:
     """Drop some connections."""
-    none = np.zeros(0, np.int32)
-    return insert_connections(structure, NO_IDS, none, none, cut, ascending=True)
+    from plastic.topology.compiled import merge_rows
+
+    n, held = structure.n_connections - len(cut), structure.connection_ids
+    indptr, sources = np.empty(structure.n_neurons + 1, np.int64), np.empty(n + 1, np.int32)
+    ids, gather = np.empty(n + 1, held.dtype), np.empty(n + 1, np.int32)
+    merge_rows(
+        structure.indptr, structure.sources, held, cut.gone, cut.positions,
+        np.zeros_like(indptr), np.empty(0, np.int32), np.empty(0, np.int32),
+        np.empty(0, np.int64), indptr, sources, ids, gather,
+    )  # fmt: skip
+    ids = ids[:n]
+    if ids.dtype == np.int64:  # the highest may have gone
+        ids = ids.astype(id_dtype(int(ids.max(initial=-1))), copy=False)
+    return structure.with_connections(indptr, sources[:n], ids), gather[:n]
 
 
 def insert_neurons(
@@ -170,62 +171,3 @@ def _places(
     last[kinds == Kind.INPUT] = -1
     last[kinds == Kind.OUTPUT] = structure.n_neurons
     return last
-
-
-def insert_connections(
-    structure: Structure,
-    ids: NDArray[np.int64],
-    sources: NDArray[np.int32],
-    targets: NDArray[np.int32],
-    cut: Cut = NOTHING,
-    *,
-    ascending: bool = False,
-) -> tuple[Structure, Gather]:
-    """Add connections between slots; the rank is left as it is.
-
-    Those of `cut` are dropped on the way, which costs no more than to keep them.
-
-    Parameters
-    ----------
-    structure : Structure
-    ids : int64 array, shape (n_new,)
-        None is held already, or named twice.
-    sources, targets : int32 arrays, shape (n_new,)
-        Slots that they join.
-    cut : Cut
-    ascending : bool
-        Whether the ids are known to ascend.
-
-    Raises
-    ------
-    Duplicate
-        If a pair of slots is joined already, and not cut, or joined twice.
-    """
-    from plastic.topology.compiled import MERGED, UNSORTED, merge_pairs
-
-    held = structure.connection_ids
-    if len(ids) and held.dtype == np.int32:
-        highest = ids[-1] if ascending else ids.max()
-        if id_dtype(highest) == np.int64:
-            held = locked(held.astype(np.int64))
-    n = structure.n_connections - len(cut) + len(ids)
-    indptr = np.empty(structure.n_neurons + 1, np.int64)
-    to_sources, gather = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
-    to_ids = np.empty(n + 1, held.dtype)
-
-    def merge(by_id: NDArray[np.int64]) -> int:
-        return merge_pairs(
-            structure.indptr, structure.sources, held, cut.gone, cut.positions,
-            sources, targets, ids, ascending, by_id, indptr, to_sources, to_ids, gather,
-        )  # fmt: skip
-
-    # what comes back at an undo ascends in its rows already: nothing has to be sorted first
-    merged = merge(NO_IDS)
-    if merged == UNSORTED:
-        merged = merge(locked(np.argsort(ids)))
-    if merged != MERGED:
-        raise Duplicate
-    to_ids = to_ids[:n]
-    if to_ids.dtype == np.int64:  # the highest may have gone
-        to_ids = to_ids.astype(id_dtype(int(to_ids.max(initial=-1))), copy=False)
-    return structure.with_connections(indptr, to_sources[:n], to_ids), gather[:n]

@@ -47,7 +47,7 @@ def revival(
     ends : bool array, shape (n_neurons,), optional
         Will be set where a neuron is at one end.
     """
-    from plastic.topology.compiled_lookups import name_rows
+    from plastic.topology.compiled import name_rows
 
     structure, k = state.structure, len(positions)
     sources, targets, ids = np.empty(k, np.int64), np.empty(k, np.int64), np.empty(k, np.int64)
@@ -55,6 +55,17 @@ def revival(
         structure.indptr, structure.sources, structure.connection_ids, structure.neuron_ids,
         positions, sources, targets, ids, ends,
     )  # fmt: skip
+    return bringing_back(state, positions, sources, targets, ids)
+
+
+def bringing_back(
+    state: State,
+    positions: NDArray[np.int32],
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    ids: NDArray[np.int64],
+) -> Connect:
+    """The same, of ends and ids that are known."""
     return Connect.of(
         sources=locked(sources),
         targets=locked(targets),

@@ -58,7 +58,7 @@ class OutIndex:
     @cached_property
     def positions(self) -> NDArray[np.int32]:
         """Position of each in the rows by target, shape (n_connections,)."""
-        from plastic.topology.compiled import positions_by_source
+        from plastic.topology.compiled_gathers import positions_by_source
 
         positions = np.empty(len(self.targets), np.int32)
         positions_by_source(self.sources, self.indptr, positions)
@@ -153,7 +153,7 @@ class Structure:
     @cached_property
     def out(self) -> OutIndex:
         """The connections by source."""
-        from plastic.topology.compiled import index_by_source
+        from plastic.topology.compiled_gathers import index_by_source
 
         starts = np.empty(self.n_neurons + 1, np.int64)
         targets = np.empty(self.n_connections, np.int32)
@@ -265,7 +265,7 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        from plastic.topology.compiled_lookups import find_pairs
+        from plastic.topology.compiled_gathers import find_pairs
 
         number = np.arange(len(sources))
         pairs = sort_pairs(targets, sources, number, self.n_neurons, ascending=True)
@@ -300,7 +300,7 @@ def find(held: IntArray, ids: NDArray[np.int64]) -> Cut:
     >>> find(np.array([3, 1, 2]), np.array([2, 3, 8]))
     Cut(positions=array([0, 2], dtype=int32), gone=array([1, 0, 1], dtype=uint8), twice=False)
     """
-    from plastic.topology.compiled_lookups import find_ids
+    from plastic.topology.compiled import find_ids
 
     n = len(ids)
     if not n:

@@ -18,7 +18,7 @@ from plastic.topology.constraints import Constraints
 from plastic.topology.dates import Dates
 from plastic.topology.draft import apply_edits, number_edits
 from plastic.topology.graph import TopologyGraph
-from plastic.topology.pairs import Blocks
+from plastic.topology.moves import Blocks
 from plastic.topology.rebuild import Gather, insert_neurons, keep_neurons
 from plastic.topology.state import State
 from plastic.topology.structure import Kind, Structure

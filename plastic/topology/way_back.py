@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.edits import Connect, Disconnect, Edit
-from plastic.topology.pairs import Blocks
+from plastic.topology.moves import Blocks
 from plastic.topology.state import State, revival
 from plastic.topology.structure import Structure
 
@@ -81,7 +81,7 @@ def go_back(state: State, way: WayBack, edits: Sequence[Edit]) -> tuple[State, l
     undo : list of Edit
         What leads to where one was, and knows the way.
     """
-    from plastic.topology.compiled import turn_gather
+    from plastic.topology.compiled_gathers import turn_gather
 
     n_start, n_end = len(way.gather), way.end.n_connections
     back = np.empty(n_end + 1, np.int32)
