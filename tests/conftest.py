@@ -17,6 +17,7 @@ import release
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hypothesis import settings
 from omegaconf import DictConfig
 from pages import chromium
 from runs import OFTEN, SMALL
@@ -31,6 +32,9 @@ from plastic.analysis.report import write_report
 from plastic.engine import fast
 from plastic.errors import InUse
 from plastic.locks import FolderLock
+
+settings.register_profile("no clock", deadline=None)  # time decides no test
+settings.load_profile("no clock")
 
 ROOT = Path(__file__).parent.parent
 
