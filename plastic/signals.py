@@ -22,7 +22,8 @@ from scipy.sparse import csr_array
 from plastic.blocks import Block, blocks_of, fitting
 from plastic.costs import Bill, forward_flops, pass_flops
 from plastic.engine import SGD, Adam, Network, Signals
-from plastic.engine.candidates import Missing, first_held, missing_between, pair_gradients
+from plastic.engine.candidates import Missing, first_held, missing_between
+from plastic.engine.pairs import pair_gradients
 from plastic.engine.statistics import MOMENTS, SALIENCY
 from plastic.engine.strongest import strongest_missing
 from plastic.errors import InvalidEdit, InvalidParameter
@@ -258,7 +259,12 @@ class NetworkView:
         return fits
 
     def candidate_gradients(
-        self, sources: Array, targets: Array, signals: Signals | None = None
+        self,
+        sources: Array,
+        targets: Array,
+        signals: Signals | None = None,
+        *,
+        are_missing: bool = False,
     ) -> Array:
         r"""Loss gradient that each missing connection would have at weight zero.
 
@@ -271,6 +277,8 @@ class NetworkView:
         signals : Signals, optional
             Those of another mini-batch, kept from an earlier view of the same neurons; by
             default those of the next mini-batch.
+        are_missing : bool
+            Whether it is known that none is there; it is not looked at then.
 
         Returns
         -------
@@ -286,7 +294,7 @@ class NetworkView:
         ----------
         Evci et al. (2020), Rigging the Lottery, arXiv:1911.11134, section 3.
         """
-        at = first_held(self.structure, sources, targets)
+        at = -1 if are_missing else first_held(self.structure, sources, targets)
         if at >= 0:
             pair = self.structure.neuron_ids[[sources[at], targets[at]]]
             raise InvalidEdit(f"connection {pair[0]}->{pair[1]} is no candidate: it is there")

@@ -38,3 +38,27 @@ def test_lanes_of_a_size_are_bits(dtype):
 
 def test_the_lowest_bit_is_told_by_number():
     assert [lowest(np.uint64(1 << k | 1 << 63)) for k in range(64)] == list(range(64))
+
+
+@njit
+def those_below(numbers, scales, factor, most):
+    return bits.below(numbers, scales, 1, factor, most)
+
+
+def test_numbers_below_two_bounds_are_bits():
+    rng = np.random.default_rng(0)
+    numbers = rng.integers(0, 100, 65).astype(np.int32)
+    scales = rng.uniform(0, 1, 65)
+    expected = (numbers[1:] < scales[1:] * 150.0) & (numbers[1:] < 80)
+    found = those_below(numbers, scales, 150.0, 80.0)
+    assert found == sum(1 << lane for lane in np.flatnonzero(expected).tolist())
+
+
+@njit
+def counted(number):
+    return bits.count_bits(number)
+
+
+def test_bits_are_counted_and_no_bit_is_the_lowest_of_none():
+    assert [counted(np.uint64(n)) for n in (0, 1, 2**64 - 1, 5 << 60)] == [0, 1, 64, 2]
+    assert lowest(np.uint64(0)) == 64

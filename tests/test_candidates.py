@@ -13,7 +13,8 @@ from views import SHAPES, learned, missing_pairs, view_of
 
 from plastic.blocks import Block
 from plastic.engine import Network, strongest
-from plastic.engine.candidates import first_held, missing_between, pair_gradients, tally
+from plastic.engine.candidates import first_held, missing_between, tally
+from plastic.engine.pairs import pair_gradients
 from plastic.engine.panels import WIDTH
 from plastic.engine.race import draw_by_race
 from plastic.engine.strongest import _numbers, strongest_missing

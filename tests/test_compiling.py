@@ -167,7 +167,9 @@ def test_a_change_of_any_file_is_seen(process, tmp_path):
     called = copy / "engine" / "vector_math.py"
     source = called.read_text(encoding="utf-8")
     changed = source.replace("sigmoid = intrinsic(_function(_sigmoid))", "sigmoid = tanh_too")
-    changed = changed.replace("# exp(vector)", "tanh_too = intrinsic(_function(_tanh))\n# exp")
+    changed = changed.replace(
+        "exp = intr", "tanh_too = intrinsic(_function(_tanh))\nexp = intr"
+    )
     assert changed.count("tanh_too") == 2
     called.write_text(changed, encoding="utf-8")
     assert answer() == (0.762, 0, 1)

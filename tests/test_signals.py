@@ -70,6 +70,19 @@ def test_a_connection_that_is_there_is_no_candidate():
     assert view.bill == signals.Bill()
 
 
+def test_what_is_known_to_be_missing_is_not_looked_for():
+    views = [view_of(learned()) for _ in range(2)]
+    pairs = candidates(views[0])
+    found = [
+        views[known].candidate_gradients(*pairs, are_missing=bool(known)) for known in (0, 1)
+    ]
+    np.testing.assert_array_equal(*found)
+    assert views[0].bill == views[1].bill
+    structure = views[1].structure
+    ends = structure.sources[4:5], structure.targets[4:5]
+    assert len(views[1].candidate_gradients(*ends, are_missing=True)) == 1
+
+
 def test_the_bill_has_one_pass_and_every_candidate():
     view = view_of(learned(), n_samples=16)
     sources, targets = candidates(view)

@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from plastic.engine.simd import _splat
+from plastic.engine.simd import _address, _splat
 
 _I64 = ir.IntType(64)
 
@@ -30,10 +30,44 @@ def reaching(typing_context, vector, bound):
 
 
 @intrinsic
-def lowest_bit(typing_context, bits):
-    """Number of the lowest bit that is set; there must be one."""
+def below(typing_context, numbers, scales, index, factor, most):
+    """Which of 64 int32 are below both ``scale * factor`` and `most`, as bits.
+
+    They are ``numbers[index : index + 64]``, and `scales` are float64.
+    """
 
     def generate(context, builder, sig, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+        wide = ir.VectorType(ir.DoubleType(), 64)
+        loaded = []
+        for array_type, array in zip(sig.args[:2], args[:2], strict=True):
+            pointer = _address(context, builder, array_type, array, args[2], 64)
+            vector = builder.load(pointer)
+            vector.align = array_type.dtype.bitwidth // 8
+            loaded.append(vector)
+        numbers, bounds = builder.sitofp(loaded[0], wide), _splat(builder, args[3], 64)
+        bounds = builder.fmul(loaded[1], bounds)
+        small = builder.fcmp_ordered("<", numbers, bounds)
+        fits = builder.fcmp_ordered("<", numbers, _splat(builder, args[4], 64))
+        return builder.bitcast(builder.and_(small, fits), _I64)
+
+    return types.uint64(numbers, scales, types.intp, types.float64, types.float64), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """Number of the lowest bit that is set, 64 where none is."""
+
+    def generate(context, builder, sig, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def count_bits(typing_context, bits):
+    """How many bits are set."""
+
+    def generate(context, builder, sig, args):
+        return builder.ctpop(args[0])
 
     return types.int64(types.uint64), generate

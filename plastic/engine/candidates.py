@@ -77,36 +77,6 @@ def count_held(targets: Slots, columns: Slots, indptr: Array, held: Array) -> in
     return count
 
 
-# ------------------------------------------------------------------------ gradients of pairs
-
-
-def pair_gradients(outputs: Array, deltas: Array, sources: Slots, targets: Slots) -> Array:
-    """Mean over the samples of ``output[source] * delta[target]``, shape (n_pairs,).
-
-    Parameters
-    ----------
-    outputs, deltas : float arrays, shape (n_neurons, n_samples)
-    sources, targets : int arrays, shape (n_pairs,)
-        Slots; pairs that come target by target are faster.
-    """
-    gradients = np.empty(len(sources), outputs.dtype)
-    _multiply(locked(outputs), locked(deltas), locked(sources), locked(targets), gradients)
-    return gradients
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _multiply(
-    outputs: Array, deltas: Array, sources: Slots, targets: Slots, gradients: Array
-) -> None:
-    n_samples = outputs.shape[1]
-    for pair in range(len(sources)):
-        output, delta = outputs[sources[pair]], deltas[targets[pair]]
-        total = gradients.dtype.type(0)
-        for sample in range(n_samples):
-            total += output[sample] * delta[sample]
-        gradients[pair] = total / n_samples
-
-
 def first_held(structure: Structure, sources: Slots, targets: Slots) -> int:
     """The first of some pairs that is connected already, -1 if none is."""
     stamps = np.full(structure.n_neurons, -1)

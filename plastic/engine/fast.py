@@ -17,7 +17,9 @@ from plastic.engine import (
     hits,
     kernels,
     loading,
+    pairs,
     panels,
+    race,
     rows,
     sharing,
     simd,
@@ -68,7 +70,7 @@ MOST_KEPT = 4
 
 share_stamp(
     kernels, loading, hits, gradients, rows, sharing, spans, updates, blocks, small,
-    small_passes, vector_math, simd, bits, panels, activations, losses,
+    small_passes, vector_math, simd, bits, panels, pairs, race, activations, losses,
 )  # fmt: skip
 
 

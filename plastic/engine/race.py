@@ -10,6 +10,7 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from plastic.engine.bits import below, count_bits, lowest_bit
 from plastic.engine.candidates import Missing
 
 Array = NDArray[Any]
@@ -26,6 +27,11 @@ LATEST = 1e300
 
 HELD = np.int32(2**31 - 1)
 """Stands where a draw would, at the connections that are there."""
+
+WORD = 64
+"""Columns that are looked at together: a bit for each."""
+
+TINY = 1e-300
 
 
 def draw_by_race(
@@ -65,22 +71,24 @@ def draw_by_race(
     end = _race_end(missing, count, a, d, rng)
     seeds = rng.integers(2**63, size=len(d), dtype=np.uint64)
     room = min(2 * count + SAMPLED, missing.count)
-    times = np.empty(room, np.float32)
-    columns, rows, draws, runners = (
-        np.empty(n, np.int32) for n in (room, room, len(a), len(a))
-    )
-    left, clock = np.empty(len(a)), np.empty(len(a))
+    times, columns = np.empty(room, np.float32), np.empty(room, np.int32)
+    n_lanes = len(a) + 2 * WORD  # whole words, and what is written beyond the last
+    draws, runners = np.empty((2, n_lanes), np.int32)
+    weights, left, clock = np.zeros((3, n_lanes))
+    weights[: len(a)] = a
+    starts = np.empty(len(d) + 1, np.int64)
     arrived = 0
     while not count <= arrived <= room:
         arrived = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            a, d, seeds, end, draws, runners, left, clock, times, columns, rows,
+            weights, d, seeds, end, draws, runners, left, clock, times, columns, starts,
         )  # fmt: skip
         end *= 2.0 if arrived < count else 0.7
-    last = np.partition(times[:arrived], count - 1)[count - 1]
-    sources, targets = np.empty(count, np.int64), np.empty(count, np.int64)
+    # whole numbers are partitioned faster, and sort as the times do, which are above 0
+    last = np.partition(times[:arrived].view(np.int32), count - 1)[count - 1].view(np.float32)
+    sources, targets = np.empty((2, count), np.int64)
     _take_first(
-        last, times[:arrived], columns, rows, missing.sources, missing.targets, sources, targets
+        last, times, columns, starts, missing.sources, missing.targets, sources, targets
     )
     return sources, targets
 
@@ -98,17 +106,31 @@ def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) 
     weights = a[columns[fits]] * d[rows[fits]] if fits.any() else np.array([a.max() * d.max()])
     spread = math.sqrt((1 - share) / (share * len(weights)))
     share = min(share * (1 + 2 * spread), (1 + share) / 2)
+    time = _time_of(share, weights)
     late = share / weights.mean()  # too early still
-    while np.mean(-np.expm1(-late * weights)) < share and late < LATEST:
+    while late < min(time, LATEST):
         late *= 2
     early = late / 2
     for _ in range(6):
         middle = (early + late) / 2
-        if np.mean(-np.expm1(-middle * weights)) < share:
-            early = middle
-        else:
-            late = middle
+        early, late = (middle, late) if middle < time else (early, middle)
     return float(late)
+
+
+def _time_of(share: float, weights: Array) -> float:
+    """When a share has arrived, by Newton's method: never beyond, as arrivals slow down.
+
+    Examples
+    --------
+    >>> round(_time_of(0.5, np.array([2.0, 2.0])) * 2 / math.log(2), 9)
+    1.0
+    """
+    time, step = 0.0, share / float(weights.mean())
+    while step > 1e-9 * time and time < LATEST:
+        time += step
+        left = np.exp(-time * weights)
+        step = (share - 1 + float(left.mean())) / max(float(weights @ left) / len(left), TINY)
+    return time
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,53 +146,60 @@ def _leave_out_held(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _race(
-    targets: Slots,
-    limits: Slots,
-    columns_of: Slots,
-    indptr: Array,
-    held: Array,
-    a: Array,
-    d: Array,
-    seeds: NDArray[np.uint64],
-    end: float,
-    draws: NDArray[np.int32],
-    runners: NDArray[np.int32],
-    left: Array,
-    clock: Array,
-    times: Array,
-    columns: NDArray[np.int32],
-    rows: NDArray[np.int32],
-) -> int:
-    """Note who arrives by the end, as far as there is room; returns how many do."""
-    arrived = 0
+    targets, limits, columns_of, indptr, held, a, d, seeds, end, draws, runners, left, clock,
+    times, columns, starts,
+):  # fmt: skip
+    """Note who arrives by the end, as far as there is room; returns how many do.
+
+    `starts` (n_targets + 1,) is filled with where those of each target begin; all arrays from
+    `a` on but `d` and `seeds` go two words beyond the columns, where `a` is 0.
+    """
+    arrived, room = 0, len(times)
     for row in range(len(targets)):
         target, n = targets[row], limits[row]
+        starts[row] = arrived
         for column in range(n):  # as `_numbers`, in a form that is vectorized
             x = seeds[row] + np.uint64(column) * np.uint64(0x9E3779B97F4A7C15)
             x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             draws[column] = np.int32((x ^ (x >> np.uint64(31))) >> np.uint64(34))
+        draws[n : n + WORD] = HELD
         for e in range(indptr[target], indptr[target + 1]):
             column = columns_of[held[e]]
             if column >= 0:
                 draws[column] = HELD
-        reach, n_runners = d[row] * end * UNIT, 0
-        for column in range(n):
-            # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time;
-            # noted whoever it is, as a branch would be taken in vain half of the times
-            runners[n_runners] = column
-            n_runners += draws[column] < a[column] * reach
+        # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time
+        n_runners = _note_below(draws, a, n, d[row] * end * UNIT, runners)
         for k in range(n_runners):
             left[k] = 1.0 - (draws[runners[k]] + 0.5) / UNIT
         _log(left, n_runners, clock)
         for k in range(n_runners):
             clock[k] /= -(a[runners[k]] * d[row])
         for k in range(n_runners):
-            column = runners[k]
-            if arrived < len(times):  # noted whoever it is, as above
-                times[arrived], columns[arrived], rows[arrived] = clock[k], column, row
-            arrived += (clock[k] <= end) & (draws[column] != HELD)
+            if arrived < room:  # noted whoever it is, as a branch would often be in vain
+                times[arrived], columns[arrived] = clock[k], runners[k]
+            arrived += clock[k] <= end
+    starts[len(targets)] = arrived
     return arrived
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _note_below(draws, a, n, factor, noted):
+    """Columns whose draw is below ``a * factor``; returns how many.
+
+    Up to seven places more are written: eight bits at a time, so that how many there are is
+    seldom foreseen wrongly.
+    """
+    n_noted = 0
+    for word in range(0, n, WORD):
+        bits = below(draws, a, word, factor, UNIT)
+        count = count_bits(bits)
+        for first in range(n_noted, n_noted + count, 8):
+            for k in range(8):
+                noted[first + k] = word + lowest_bit(bits)
+                bits &= bits - np.uint64(1)
+        n_noted += count
+    return n_noted
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -195,20 +224,11 @@ def _log(x: Array, n: int, logs: Array) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _take_first(
-    last: float,
-    times: Array,
-    columns: NDArray[np.int32],
-    rows: NDArray[np.int32],
-    sources: Slots,
-    targets: Slots,
-    drawn_sources: Slots,
-    drawn_targets: Slots,
-) -> None:
+def _take_first(last, times, columns, starts, sources, targets, drawn_sources, drawn_targets):
     """Slots of those who arrived no later than the last one, as many as there is room for."""
-    drawn = 0
-    for k in range(len(times)):
-        if times[k] <= last and drawn < len(drawn_sources):
-            drawn_sources[drawn] = sources[columns[k]]
-            drawn_targets[drawn] = targets[rows[k]]
-            drawn += 1
+    drawn, room = 0, len(drawn_sources)
+    for row in range(len(targets)):
+        for k in range(starts[row], starts[row + 1]):
+            if drawn < room:  # noted whoever it is, as above
+                drawn_sources[drawn], drawn_targets[drawn] = sources[columns[k]], targets[row]
+            drawn += times[k] <= last

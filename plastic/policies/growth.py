@@ -114,8 +114,9 @@ def best_missing(
 def verified(
     view: NetworkView, sources: Slots, targets: Slots, count: int, rng: Generator
 ) -> tuple[Grown, Array]:
-    """Of some candidates, those with the largest gradients; and the gradients of all."""
-    scores = np.abs(view.candidate_gradients(sources, targets))
+    """Of some that are missing, those with the largest gradients; and the gradients of all."""
+    scores = view.candidate_gradients(sources, targets, are_missing=True)
+    np.abs(scores, out=scores)
     top = highest(scores, count, rng)
     return Grown(sources[top], targets[top], scores[top]), scores
 

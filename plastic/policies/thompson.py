@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import Generator
@@ -97,6 +97,9 @@ class PosteriorGrowth:
     name: ClassVar[str] = "posterior"
     arms: ClassVar[tuple[str, str]] = ARMS
     _pulls: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
+    _names: dict[str, NDArray[Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         check_in("sampling", self.sampling, SAMPLINGS)
@@ -165,13 +168,22 @@ class PosteriorGrowth:
         earned = total / np.maximum(now, 1)
         ids = view.structure.neuron_ids[slots]
         return {
-            "arm": np.array([f"{arm}:{neuron}" for neuron in ids], object),
+            "arm": self._named(arm, ids),
             "pulls": self._count(arm, ids, now),
             "posterior_mean": posterior[0][slots],
             "posterior_std": posterior[1][slots],
             "sampled": sampled[slots],
             "reward": np.where(now > 0, earned, np.nan),
         }
+
+    def _named(self, arm: str, ids: NDArray[np.int64]) -> NDArray[Any]:
+        """Names of arms by neuron id; each is put together once."""
+        known = self._names.get(arm, np.zeros(0, object))
+        new = range(len(known), int(ids.max(initial=-1)) + 1)
+        if new:
+            known = np.append(known, np.array([f"{arm}:{neuron}" for neuron in new], object))
+            self._names[arm] = known
+        return known[ids]
 
     def _count(
         self, arm: str, ids: NDArray[np.int64], now: NDArray[np.int64]
