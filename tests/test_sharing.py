@@ -129,3 +129,13 @@ def test_a_thread_that_cannot_be_had_leaves_nobody_waiting(monkeypatch):
         network.learn(X, Y, random_rows(1, 3, 70, 70), SGD(0.1))
     assert isinstance(given_out[0].exception(timeout=10), threading.BrokenBarrierError)
     assert np.array_equal(network.weights, before)
+
+
+@given(graph=graphs, n_threads=st.integers(1, 9))
+def test_starts_are_where_connections_into_a_part_begin_by_source(graph, n_threads):
+    shares = sharing.plan_shares(graph, n_threads)
+    for part, bound in enumerate(shares.into[:-1]):
+        for source, start in enumerate(shares.starts[part]):
+            begin, end = graph.out_indptr[source], graph.out_indptr[source + 1]
+            before = np.sum(graph.out_targets[begin:end] < bound)
+            assert start == begin + before

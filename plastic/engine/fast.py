@@ -101,6 +101,7 @@ class FastEngine:
         self._planned: Structure | None = None
         self._graph: Graph | None = None
         self._small_graph: Graph | None = None
+        self._shares: sharing.Shares | None = None
         self._buffers: dict[int, Buffers] = {}
         self._small_buffers: dict[tuple[int, int], SmallBuffers] = {}
         tell_of_compiling()
@@ -108,6 +109,7 @@ class FastEngine:
     def __getstate__(self) -> dict[str, Any]:
         """All but plans and working memory, whose alignment no copy keeps."""
         emptied: dict[str, Any] = {"_planned": None, "_graph": None, "_small_graph": None}
+        emptied["_shares"] = None
         return self.__dict__ | emptied | {"_buffers": {}, "_small_buffers": {}}
 
     def prepare(self, batch_size: int) -> None:
@@ -192,20 +194,22 @@ class FastEngine:
             lanes = NARROW if batch <= len(NARROW) else WIDE
             done = small.learn(*self._plan_small(batch, len(lanes)), *given, lanes)
         else:
+            graph, buffers = self._plan(batch)
             learn: Any = kernels.learn
             if self._threads > 1:
-                learn = partial(sharing.learn, self._threads)
-            done = learn(*self._plan(batch), *given)
+                if self._shares is None:
+                    self._shares = sharing.plan_shares(graph, self._threads)
+                learn = partial(sharing.learn, self._threads, self._shares)
+            done = learn(graph, buffers, *given)
         return losses[: done + 1]
 
     def _pass(self, X: Array, Y: Array) -> tuple[Graph, Buffers]:
         graph, buffers = self._plan(len(X))
         parameters = self._parameters()
-        starts, bounds = (
-            np.empty((1, len(graph.kinds)), np.int32),
-            np.array([0, len(graph.kinds)]),
+        starts = graph.out_indptr[:-1].astype(np.int32)
+        updates.fill_exchange(
+            graph, buffers.exchange, parameters.weights, starts, 0, len(graph.kinds)
         )
-        updates.fill_exchange(graph, buffers.exchange, parameters.weights, bounds, starts)
         data, targets = _locked(X, self._dtype), _locked(Y, self._dtype)
         rows = _all_rows(len(X))
         kernels.pass_tiles(
@@ -254,7 +258,7 @@ class FastEngine:
         """The structure as it is now; plans for another one are forgotten."""
         now, then = self._topology.structure, self._planned
         if now is not then:
-            self._planned, self._graph, self._small_graph = now, None, None
+            self._planned, self._graph, self._small_graph, self._shares = now, None, None, None
             self._small_buffers = {}
             if then is None or now.kinds is not then.kinds:
                 self._buffers = {}

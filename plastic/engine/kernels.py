@@ -367,10 +367,9 @@ def learn(
     """
     n_steps, batch = batches.rows.shape
     n_neurons, n_tiles = buffers.outputs.shape[1], buffers.outputs.shape[0]
-    starts = np.empty((1, n_neurons), np.int32)
-    bounds = np.array([0, n_neurons])
-    first = bounds[0]  # no literal, which would be a type of its own, and compiled as one
-    fill_exchange(graph, buffers.exchange, parameters.weights, bounds, starts)
+    starts = graph.out_indptr[:-1].astype(np.int32)
+    first = n_neurons - n_neurons  # no literal, which would be compiled as a type of its own
+    fill_exchange(graph, buffers.exchange, parameters.weights, starts, first, n_neurons)
     one_group = is_group(n_tiles)
     for k in range(n_steps):
         rows = batches.rows[k]
@@ -388,7 +387,7 @@ def learn(
         watching = watch.every > 0 and (step + k + 1) % watch.every == 0
         update_rows(
             graph, buffers, parameters, rule, watch, watching, rates[k], batch, one_group,
-            starts[0], first, n_neurons,
+            starts, first, n_neurons,
         )  # fmt: skip
     return n_steps
 

@@ -39,7 +39,7 @@ from plastic.engine.kernels import (
 from plastic.engine.layout import Graph
 from plastic.engine.loading import load_tile
 from plastic.engine.simd import get, splat
-from plastic.engine.updates import fill_exchange, update_rows
+from plastic.engine.updates import fill_exchange, find_starts, update_rows
 
 PATIENCE = 2**17
 """Looks at the counter before a thread lets go of its core: about a tenth of a millisecond."""
@@ -55,6 +55,7 @@ class Shares(NamedTuple):
     inputs: Parts  # (n_threads + 1,), places in `Graph.out_order`: the inputs, at its end
     out_of: Parts  # (n_threads + 1,), places in `Graph.out_order`: all of it
     into: Parts  # (n_threads + 1,), slots
+    starts: NDArray[np.int32]  # (n_threads, n_neurons), see `updates.find_starts`
 
 
 def plan_shares(graph: Graph, n_threads: int) -> Shares:
@@ -71,12 +72,14 @@ def plan_shares(graph: Graph, n_threads: int) -> Shares:
     work_out = _running_total(np.diff(graph.out_indptr)[out_order])
     backward = n_learned - levels[::-1]
     ends = np.array([n_learned, len(out_order)])
+    into = _split(_running_total(np.diff(graph.indptr)), ends * [0, 1], n_threads)[0]
     return Shares(
         forward=_split(work_in, levels, n_threads),
         backward=_split(work_out, backward, n_threads),
         inputs=_split(work_out, ends, n_threads)[0],
         out_of=_split(work_out, np.array([0, len(out_order)]), n_threads)[0],
-        into=_split(_running_total(np.diff(graph.indptr)), ends * [0, 1], n_threads)[0],
+        into=into,
+        starts=find_starts(graph, into),
     )
 
 
@@ -202,14 +205,17 @@ def train_group(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def learn_together(
-    me, n_threads, counter, shares, starts, graph, buffers, parameters, rule, watch, batches,
-    rates, step, loss, limits, bound, losses, hits,
+    me, n_threads, counter, shares, graph, buffers, parameters, rule, watch, batches, rates,
+    step, loss, limits, bound, losses, hits,
 ):  # fmt: skip
     """A thread's part of `kernels.learn`; all of them return the number of steps done."""
     n_steps, batch = batches.rows.shape
     zero, n_tiles = parameters.weights.dtype.type(0), buffers.outputs.shape[0]
     one, pair, four = splat(zero), simd.splat_pair(zero), simd.splat_four(zero)
     meeting, one_group = 1, is_group(n_tiles)
+    starts, first, last = shares.starts[me], shares.into[me], shares.into[me + 1]
+    # nobody takes any of it before all have met
+    fill_exchange(graph, buffers.exchange, parameters.weights, starts, first, last)
     for k in range(n_steps):
         given = (
             shares, graph, buffers, parameters, batches.X, batches.Y, batches.rows[k],
@@ -243,22 +249,21 @@ def learn_together(
         watching = watch.every > 0 and (step + k + 1) % watch.every == 0
         update_rows(
             graph, buffers, parameters, rule, watch, watching, rates[k], batch, one_group,
-            starts[me], shares.into[me], shares.into[me + 1],
+            starts, first, last,
         )  # fmt: skip
         meeting = meet(counter, meeting, n_threads)
     return n_steps
 
 
-def learn(n_threads: int, graph: Graph, buffers: Any, parameters: Any, *given: Any) -> int:
+def learn(
+    n_threads: int, shares: Shares, graph: Graph, buffers: Any, parameters: Any, *given: Any
+) -> int:
     """As `kernels.learn`, by several threads, which hold no lock meanwhile."""
-    shares = plan_shares(graph, n_threads)
-    starts = np.empty((n_threads, len(graph.kinds)), np.int32)
-    fill_exchange(graph, buffers.exchange, parameters.weights, shares.into, starts)
     counter = np.zeros(1, np.int64)
     return _all_at_once(
         n_threads,
         lambda me: learn_together(
-            me, n_threads, counter, shares, starts, graph, buffers, parameters, *given
+            me, n_threads, counter, shares, graph, buffers, parameters, *given
         ),
     )
 

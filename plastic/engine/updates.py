@@ -239,29 +239,41 @@ def lay_back_alike(graph, exchange, weights, cursor, start, length, n_rows):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_exchange(graph, exchange, weights, bounds, starts):
-    """Lay the weights down by source.
+def find_starts(graph, bounds):
+    """Where, by source, the connections into neurons from each bound on begin.
 
-    On the way, notes in ``starts[part, slot]`` where the connections out of a neuron into the
-    neurons from ``bounds[part]`` on begin.
+    Shape (n_parts, n_neurons): a row for each bound but the last, a place for each source.
     """
     cursor = graph.out_indptr[:-1].astype(np.int32)
+    starts = np.empty((len(bounds) - 1, len(cursor)), np.int32)
     for part in range(len(starts)):
         starts[part] = cursor
-        slot, last = bounds[part], bounds[part + 1]
-        while slot < last:
-            start, stop = get(graph.indptr, slot), get(graph.indptr, slot + 1)
-            n_rows = min(get(graph.alike, slot), 4, last - slot)
-            if n_rows > 1:
-                lay_back_alike(graph, exchange, weights, cursor, start, stop - start, n_rows)
-                slot += n_rows
-                continue
-            for e in range(start, stop):
-                source = get(graph.sources, e)
-                place = get(cursor, source)
-                put(cursor, source, place + 1)
-                put(exchange, place, get(weights, e))
-            slot += 1
+        for e in range(get(graph.indptr, bounds[part]), get(graph.indptr, bounds[part + 1])):
+            source = get(graph.sources, e)
+            put(cursor, source, get(cursor, source) + 1)
+    return starts
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_exchange(graph, exchange, weights, starts, first, last):
+    """Lay the weights of connections into neurons ``first .. last-1`` down by source.
+
+    `starts` (n_neurons,) says where they begin, as `find_starts` does.
+    """
+    cursor, slot = starts.copy(), first
+    while slot < last:
+        start, stop = get(graph.indptr, slot), get(graph.indptr, slot + 1)
+        n_rows = min(get(graph.alike, slot), 4, last - slot)
+        if n_rows > 1:
+            lay_back_alike(graph, exchange, weights, cursor, start, stop - start, n_rows)
+            slot += n_rows
+            continue
+        for e in range(start, stop):
+            source = get(graph.sources, e)
+            place = get(cursor, source)
+            put(cursor, source, place + 1)
+            put(exchange, place, get(weights, e))
+        slot += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -281,7 +293,7 @@ def update_rows(
 ):
     """Pass 3 for neurons ``first .. last-1``: statistics, update, new weights by source.
 
-    In `cursor`, as `fill_exchange` notes them, are the starts for neurons from `first` on.
+    In `cursor` are the starts for neurons from `first` on, as `find_starts` finds them.
     """
     exchange, weights, one = buffers.exchange, parameters.weights, rule.numbers.dtype.type(1)
     scale, room, decay = one / weights.dtype.type(batch), CHUNK, rule.numbers[3]
