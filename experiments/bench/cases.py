@@ -159,7 +159,7 @@ def training(program: Program, effort: Effort, threads: int = 1) -> Contender:
         start = time.perf_counter()
         program.losses(50)
         seconds = (time.perf_counter() - start) / 50
-    n_steps = int(np.clip(np.ceil(effort.call_seconds / seconds), 1, MOST_STEPS))
+    n_steps = int(np.clip(np.ceil(effort.call_seconds / seconds), program.stretch, MOST_STEPS))
     return Contender(
         program.name,
         lambda: program.losses(n_steps),

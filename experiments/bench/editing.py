@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.bench.measure import Contender, Effort, Row, compare
+from experiments.bench.peers.ours import STRETCH
 from plastic.edits import Connect, Disconnect
 from plastic.engine import SGD, Network
 from plastic.engine.plan import plan_graph
@@ -24,6 +25,10 @@ SIZES = {
 """Connections, and neurons of each layer."""
 
 BATCH = 128
+MOST_IN_STRETCHES = 1_000_000
+FEW = 5
+"""Connections up to which steps are timed in stretches of `STRETCH`, and steps above that."""
+
 FRACTION = 0.3
 """Of the connections, that the larger batch of edits moves."""
 
@@ -110,7 +115,7 @@ def edit_rows(size: str, effort: Effort) -> list[Row]:
     editing = Editing(size)
     topology = editing.network.topology
     many = round(FRACTION * topology.n_connections)
-    n_steps = max(1, round(1e5 / topology.n_connections))
+    n_steps = STRETCH if topology.n_connections <= MOST_IN_STRETCHES else FEW
     step = Contender("own training step", lambda: editing.learn(n_steps), per=n_steps)
     rows = []
     for case, run, prepare in (

@@ -13,9 +13,19 @@ from numpy.typing import NDArray
 
 
 class Program(Protocol):
-    """A network that can be trained from the same start again and again."""
+    """A network that can be trained from the same start again and again.
+
+    Attributes
+    ----------
+    name : str
+        For the table.
+    stretch : int
+        Steps that a call takes at least: 1, unless a call costs something of its own, which in
+        a run is shared by all steps from one edit to the next.
+    """
 
     name: str
+    stretch: int
 
     def reset(self) -> None:
         """Take up the first weights; forget the momentum."""

@@ -17,6 +17,7 @@ class MicrogradScalar:
     """
 
     name = "micrograd"
+    stretch = 1
 
     def __init__(self, problem: Problem) -> None:
         from micrograd.nn import MLP

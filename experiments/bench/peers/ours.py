@@ -12,6 +12,9 @@ from plastic.engine import SGD, Network
 
 Array = NDArray[Any]
 
+STRETCH = 40
+"""Steps from one edit to the next, as policies have it if they are not told otherwise."""
+
 
 class PlasticProgram:
     """A `Network`; all steps of a call are one stretch.
@@ -24,7 +27,8 @@ class PlasticProgram:
     """
 
     def __init__(self, problem: Problem, engine: str = "fast", threads: int = 1) -> None:
-        self.name = "plastic" if engine == "fast" else "plastic nodes"
+        fast = engine == "fast"
+        self.name, self.stretch = ("plastic", STRETCH) if fast else ("plastic nodes", 1)
         self._problem = problem
         self.network = Network(problem.build(), problem.loss, engine=engine, threads=threads)
         self.network.prepare(problem.batch)

@@ -24,6 +24,7 @@ class ScipyLevels:
     """
 
     name = "scipy + numba"
+    stretch = 1
 
     def __init__(self, problem: Problem) -> None:
         structure, self._problem = problem.structure, problem

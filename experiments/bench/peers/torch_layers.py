@@ -31,7 +31,7 @@ class TorchLayers:
     def __init__(self, problem: Problem, *, masked: bool, optimizer: str = "SGD") -> None:
         import torch
 
-        self.name = "torch masked" if masked else "torch dense"
+        self.name, self.stretch = "torch masked" if masked else "torch dense", 1
         self._torch, self._loss, self._n_outputs = torch, problem.loss, problem.Y.shape[1]
         matrices = problem.layer_matrices()
         self._start = [torch.from_numpy(matrix.toarray()) for matrix in matrices]
@@ -102,6 +102,7 @@ class TorchCsr:
     """
 
     name = "torch csr"
+    stretch = 1
 
     def __init__(self, problem: Problem) -> None:
         import torch
@@ -148,6 +149,7 @@ class TorchCsrAutograd:
     """
 
     name = "torch csr autograd"
+    stretch = 1
 
     def __init__(self, problem: Problem) -> None:
         import torch
