@@ -162,7 +162,7 @@ def draw_missing(
         for slots, scores in ((block.sources, source_scores), (block.targets, target_scores))
     ]
     # rejection is cheap, and finds enough, while few of the missing ones are wanted
-    if room > max(CHUNK // 4, 64 * count):
+    if room > max(CHUNK, 64 * count):
         return _draw_by_rejection(view, block, count, rng, weights)
     return _draw_by_race(view, block, count, rng, weights)
 
