@@ -22,7 +22,12 @@ def fields(seed, dtype):
     outputs, deltas = rng.standard_normal((2, structure.n_neurons, N_SAMPLES)).astype(dtype)
     deltas[rng.random(deltas.shape) < 0.3] = 0
     deltas[missing.targets[::2]] = -3 * outputs[rng.choice(missing.sources, 15)]
-    return _field(missing, outputs, deltas, norms_of(locked(outputs))), missing
+    outputs, deltas = locked(outputs), locked(deltas)
+    norms = (
+        norms_of(outputs, locked(missing.sources)),
+        norms_of(deltas, locked(missing.targets)),
+    )
+    return _field(missing, outputs, deltas, *norms), missing
 
 
 def reaching(field, bound):
@@ -56,6 +61,6 @@ def test_products_are_those_of_the_signals():
     field, missing = fields(0, "float64")
     sources = field.panels.transpose(0, 2, 1).reshape(-1, N_SAMPLES)
     places = field.lanes[missing.sources]
-    products = np.abs(field.deltas @ sources[places].T)
+    products = np.abs(field.deltas[missing.targets] @ sources[places].T)
     for (row, column), size in reaching(field, -1.0).items():
         np.testing.assert_allclose(size, products[row, column], rtol=1e-12, atol=1e-12)

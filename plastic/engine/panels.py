@@ -39,7 +39,7 @@ class Field(NamedTuple):
     last: Array  # (n_panels,): largest of the columns
     columns: Array  # (n_panels, WIDTH): place among the sources, their number where none is
     lanes: Array  # (n_neurons,): panel * WIDTH + lane of a slot, -1 where it is no source
-    deltas: Array  # (n_targets, n_samples)
+    deltas: Array  # (n_neurons, n_samples)
     target_norms: Array  # (n_targets,)
     masks: Array  # (n_targets, n_words): a bit for each sample whose delta is not 0
     targets: Slots  # (n_targets,)
@@ -57,14 +57,14 @@ class Kept(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def norms_of(values):
-    """Euclidean norm of each row, shape (n_rows,)."""
-    norms = np.empty(len(values))
-    for row in range(len(values)):
-        of, total = values[row], 0.0
+def norms_of(values, rows):
+    """Euclidean norm of some rows, shape (n_rows,)."""
+    norms = np.empty(len(rows))
+    for k in range(len(rows)):
+        of, total = values[rows[k]], 0.0
         for sample in range(len(of)):
             total += np.float64(of[sample]) * np.float64(of[sample])
-        norms[row] = math.sqrt(total)
+        norms[k] = math.sqrt(total)
     return norms
 
 
@@ -78,11 +78,11 @@ def fill_panels(outputs, sources, panels):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_masks(deltas, masks):
-    """A bit for each sample whose delta is not 0."""
+def fill_masks(deltas, targets, masks):
+    """A bit for each sample in which the delta of a target is not 0."""
     for row in range(len(masks)):
         for word in range(masks.shape[1]):
-            of, bits = deltas[row, 64 * word : 64 * (word + 1)], np.uint64(0)
+            of, bits = deltas[targets[row], 64 * word : 64 * (word + 1)], np.uint64(0)
             for sample in range(len(of)):
                 bits |= np.uint64(of[sample] != 0) << np.uint64(sample)
             masks[row, word] = bits
@@ -176,7 +176,7 @@ def multiply_two(field, panel, row0, row1):
     """
     n_samples, zero = field.deltas.shape[1], splat_pair(field.panels.dtype.type(0))
     sums0 = sums1 = zero
-    of0, of1 = row0 * n_samples, row1 * n_samples
+    of0, of1 = field.targets[row0] * n_samples, field.targets[row1] * n_samples
     for word in range(field.masks.shape[1]):
         bits = field.masks[row0, word] | field.masks[row1, word]
         while bits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,8 +117,17 @@ def whole_eights(n: int) -> int:
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floating]:
     """Zeros that begin at a cache line."""
-    dtype = np.dtype(dtype)
+    return _aligned(np.zeros, shape, np.dtype(dtype))
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floating]:
+    """An array to be filled that begins at a cache line."""
+    return _aligned(np.empty, shape, np.dtype(dtype))
+
+
+def _aligned(make: Any, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floating]:
     size = int(np.prod(shape)) * dtype.itemsize
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    memory = make(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+    held: NDArray[np.floating] = memory[start : start + size].view(dtype).reshape(shape)
+    return held

@@ -74,14 +74,14 @@ def draw_by_race(
     times, columns = np.empty(room, np.float32), np.empty(room, np.int32)
     n_lanes = len(a) + 2 * WORD  # whole words, and what is written beyond the last
     draws, runners = np.empty((2, n_lanes), np.int32)
-    weights, left, clock = np.zeros((3, n_lanes))
+    weights, speeds, left, clock = np.zeros((4, n_lanes))
     weights[: len(a)] = a
     starts = np.empty(len(d) + 1, np.int64)
     arrived = 0
     while not count <= arrived <= room:
         arrived = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            weights, d, seeds, end, draws, runners, left, clock, times, columns, starts,
+            weights, d, seeds, end, draws, runners, speeds, left, clock, times, columns, starts,
         )  # fmt: skip
         end *= 2.0 if arrived < count else 0.7
     # whole numbers are partitioned faster, and sort as the times do, which are above 0
@@ -146,13 +146,13 @@ def _leave_out_held(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _race(
-    targets, limits, columns_of, indptr, held, a, d, seeds, end, draws, runners, left, clock,
-    times, columns, starts,
+    targets, limits, columns_of, indptr, held, a, d, seeds, end, draws, runners, speeds, left,
+    clock, times, columns, starts,
 ):  # fmt: skip
     """Note who arrives by the end, as far as there is room; returns how many do.
 
     `starts` (n_targets + 1,) is filled with where those of each target begin; all arrays from
-    `a` on but `d` and `seeds` go two words beyond the columns, where `a` is 0.
+    `a` to `clock` but `d` and `seeds` go two words beyond the columns, where `a` is 0.
     """
     arrived, room = 0, len(times)
     for row in range(len(targets)):
@@ -169,23 +169,28 @@ def _race(
             if column >= 0:
                 draws[column] = HELD
         # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time
-        n_runners = _note_below(draws, a, n, d[row] * end * UNIT, runners)
+        n_runners = _note_below(draws, a, n, d[row] * end * UNIT, runners, left, speeds)
         for k in range(n_runners):
-            left[k] = 1.0 - (draws[runners[k]] + 0.5) / UNIT
+            left[k] = 1.0 - (left[k] + 0.5) / UNIT
         _log(left, n_runners, clock)
         for k in range(n_runners):
-            clock[k] /= -(a[runners[k]] * d[row])
-        for k in range(n_runners):
-            if arrived < room:  # noted whoever it is, as a branch would often be in vain
-                times[arrived], columns[arrived] = clock[k], runners[k]
+            clock[k] /= -(speeds[k] * d[row])
+        if arrived + n_runners > room:  # never again, if the end was well chosen
+            for k in range(n_runners):
+                if arrived < room:
+                    times[arrived], columns[arrived] = clock[k], runners[k]
+                arrived += clock[k] <= end
+            continue
+        for k in range(n_runners):  # noted whoever it is, as a branch would often be in vain
+            times[arrived], columns[arrived] = clock[k], runners[k]
             arrived += clock[k] <= end
     starts[len(targets)] = arrived
     return arrived
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _note_below(draws, a, n, factor, noted):
-    """Columns whose draw is below ``a * factor``; returns how many.
+def _note_below(draws, a, n, factor, noted, noted_draws, noted_a):
+    """Columns whose draw is below ``a * factor``, their draws and `a`; returns how many.
 
     Up to seven places more are written: eight bits at a time, so that how many there are is
     seldom foreseen wrongly.
@@ -196,8 +201,10 @@ def _note_below(draws, a, n, factor, noted):
         count = count_bits(bits)
         for first in range(n_noted, n_noted + count, 8):
             for k in range(8):
-                noted[first + k] = word + lowest_bit(bits)
+                column = word + lowest_bit(bits)
                 bits &= bits - np.uint64(1)
+                noted[first + k] = column
+                noted_draws[first + k], noted_a[first + k] = draws[column], a[column]
         n_noted += count
     return n_noted
 

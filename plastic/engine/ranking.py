@@ -69,7 +69,9 @@ def split_lowest(keys: Keys, count: int) -> tuple[Slots, Slots]:
     >>> split_lowest(np.array([3, 1, 2, 2]), 2)
     (array([1]), array([2, 3]))
     """
-    bound = np.partition(keys, count - 1)[count - 1]
+    bound = keys.min()
+    if np.count_nonzero(keys == bound) < count:  # equals are what a partition is slowest with
+        bound = np.partition(keys, count - 1)[count - 1]
     below = np.empty(count, np.int64)
     n_below = _note_below(keys, bound, below)
     return below[:n_below], np.flatnonzero(keys == bound)

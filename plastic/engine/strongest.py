@@ -33,7 +33,7 @@ from plastic.engine.panels import (
     multiply,
     norms_of,
 )
-from plastic.engine.plan import aligned_zeros
+from plastic.engine.plan import aligned_empty
 from plastic.engine.ranking import order_of, sort_keys, split_lowest
 
 Array = NDArray[Any]
@@ -71,14 +71,18 @@ def strongest_missing(
         Absolute gradients, averaged over the samples.
     """
     seed = rng.integers(2**63, dtype=np.uint64)
-    norms = norms_of(locked(outputs))
-    field = _field(missing, outputs, deltas, norms)
+    outputs, deltas = locked(outputs), locked(deltas)
+    norms = norms_of(outputs, locked(missing.sources))
+    target_norms = norms_of(deltas, locked(missing.targets))
+    field = _field(missing, outputs, deltas, norms, target_norms)
     # a panel is done before it is seen that all is full, and the sample must fit, too
     room = 2 * count + (MOST_ROWS + SAMPLED) * WIDTH
     kept = Kept(
         np.empty(room, outputs.dtype), np.empty(room, np.int32), np.empty(room, np.int32)
     )
-    looked_at, sample = _sample(missing, outputs, deltas, norms, kept)
+    looked_at, sample = 0, kept.sizes[:0]
+    if missing.count > WIDTH * SAMPLED:
+        looked_at, sample = _sample(missing, outputs, deltas, norms, target_norms, kept)
     share, found, bound = count / missing.count, 0, 0.0
     while found < count and bound >= 0:
         bound = _guess(looked_at, sample, share)
@@ -91,30 +95,33 @@ def strongest_missing(
     return missing.sources[columns], missing.targets[rows], sizes / outputs.shape[1]
 
 
-def _field(missing: Missing, outputs: Array, deltas: Array, output_norms: Array) -> Field:
-    n_sources, n_samples = len(missing.sources), outputs.shape[1]
+def _field(
+    missing: Missing, outputs: Array, deltas: Array, norms: Array, target_norms: Array
+) -> Field:
+    n_sources, n_samples = len(norms), outputs.shape[1]
     n_panels = -(-n_sources // WIDTH)
-    norms = output_norms[missing.sources]
     # what comes late in the order is of no use to the first targets, so it is kept apart
     apart = n_sources if missing.limits.min() == n_sources else SORTED
-    order = np.lexsort((-norms, np.arange(n_sources) // apart))
+    order = np.concatenate(
+        [at + np.argsort(-norms[at : at + apart]) for at in range(0, n_sources, apart)]
+    )
     columns = np.full((n_panels, WIDTH), n_sources, np.int64)
     columns.reshape(-1)[:n_sources] = order
     lanes = np.full(len(outputs), -1)
     lanes[missing.sources[order]] = np.arange(n_sources)
-    panels = aligned_zeros((n_panels, n_samples, WIDTH), outputs.dtype)
-    fill_panels(locked(outputs), locked(missing.sources[order]), panels)
-    of_targets = locked(deltas[missing.targets])
-    masks = np.empty((len(of_targets), -(-n_samples // 64)), np.uint64)
-    fill_masks(of_targets, masks)
+    panels = aligned_empty((n_panels, n_samples, WIDTH), outputs.dtype)
+    panels[-1] = 0
+    fill_panels(outputs, locked(missing.sources[order]), panels)
+    masks = np.empty((len(missing.targets), -(-n_samples // 64)), np.uint64)
+    fill_masks(deltas, locked(missing.targets), masks)
     return Field(
         panels=panels,
         norms=np.append(norms, 0.0)[columns].max(axis=1),
         last=columns.max(axis=1),
         columns=columns,
         lanes=lanes,
-        deltas=of_targets,
-        target_norms=norms_of(of_targets),
+        deltas=deltas,
+        target_norms=target_norms,
         masks=masks,
         targets=locked(missing.targets),
         limits=locked(missing.limits),
@@ -184,14 +191,18 @@ def _sort_equals(sizes, rows, columns):
 
 
 def _sample(
-    missing: Missing, outputs: Array, deltas: Array, norms: Array, kept: Kept
+    missing: Missing,
+    outputs: Array,
+    deltas: Array,
+    norms: Array,
+    target_norms: Array,
+    kept: Kept,
 ) -> tuple[int, Array]:
     """How many pairs were looked at, and the sizes above 0; sources and targets of all norms.
 
     `kept` is what they are noted in meanwhile.
     """
-    at = _spread(norms[missing.sources], WIDTH)
-    rows = _spread(norms_of(locked(deltas[missing.targets])), SAMPLED)
+    at, rows = _spread(norms, WIDTH), _spread(target_norms, SAMPLED)
     columns = np.full(len(missing.columns), -1)
     columns[missing.sources[at]] = np.arange(len(at))
     targets, limits = missing.targets[rows], np.searchsorted(at, missing.limits[rows])
@@ -205,8 +216,8 @@ def _sample(
         count=int(limits.sum()) - n_held,
     )
     least = float(np.finfo(outputs.dtype).smallest_subnormal)
-    field, seed = _field(some, outputs, deltas, norms), np.uint64(0)
-    found = _search(field, kept, some.count + 1, least, seed)
+    field = _field(some, outputs, deltas, norms[at], target_norms[rows])
+    found = _search(field, kept, some.count + 1, least, np.uint64(0))
     return some.count, kept.sizes[:found].copy()
 
 
