@@ -32,6 +32,26 @@ def dotted_in_tiles(a, b, stride, results):
 
 
 @njit
+def totalled8(rows, totals):
+    for k in range(8):
+        totals[k] = simd.total(simd.load(rows, k * LANES))
+    simd.store(
+        totals,
+        8,
+        blocks.totals8(
+            simd.load(rows, 0),
+            simd.load(rows, LANES),
+            simd.load(rows, 2 * LANES),
+            simd.load(rows, 3 * LANES),
+            simd.load(rows, 4 * LANES),
+            simd.load(rows, 5 * LANES),
+            simd.load(rows, 6 * LANES),
+            simd.load(rows, 7 * LANES),
+        ),
+    )
+
+
+@njit
 def transposed(block, columns):
     like = simd.splat8(block.dtype.type(0))
     v0, v1, v2, v3, v4, v5, v6, v7 = blocks.transpose(
@@ -209,3 +229,12 @@ def test_transpose_turns_rows_into_columns(dtype):
     columns = np.zeros_like(block)
     transposed(block, columns)
     np.testing.assert_array_equal(columns.reshape(8, 8), block.reshape(8, 8).T)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_totals8_adds_up_as_total_does(dtype):
+    rows = np.random.default_rng(1).standard_normal(8 * LANES).astype(dtype)
+    totals = np.zeros(16, dtype)
+    totalled8(rows, totals)
+    assert totals[8:].tolist() == totals[:8].tolist()
+    np.testing.assert_allclose(totals[8:], rows.reshape(8, LANES).sum(axis=1), rtol=1e-4)

@@ -273,6 +273,28 @@ def fold(typing_context, vector):
 
 
 @intrinsic
+def totals8(typing_context, v0, v1, v2, v3, v4, v5, v6, v7):
+    """Sums of all lanes of eight vectors, each to the bit as `simd.total` forms it.
+
+    A transposition in three rounds: each adds the upper halves of what is left of the vectors
+    to the lower ones, and lays neighbours side by side.
+    """
+
+    def generate(context, builder, sig, args):
+        rows, lanes = [_halved(builder, vector, 8) for vector in args], range(16)
+        for half in (4, 2, 1):
+            low = [lane for lane in lanes if not lane & half]
+            high = [lane for lane in lanes if lane & half]
+            rows = [
+                builder.fadd(_pick(builder, a, b, low), _pick(builder, a, b, high))
+                for a, b in zip(rows[::2], rows[1::2], strict=True)
+            ]
+        return rows[0]
+
+    return Vector(v0.element, 8)(v0, v1, v2, v3, v4, v5, v6, v7), generate
+
+
+@intrinsic
 def transpose(typing_context, rows):
     """Columns of a block of `SIDE` rows.
 

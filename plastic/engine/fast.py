@@ -135,7 +135,7 @@ class FastEngine:
         if self._is_small(LANES):  # of any number: no answer may depend on its company
             graph, buffers = self._plan_small(LANES)
             small.predict(
-                graph.indptr, graph.sources, graph.order, graph.activations, graph.inputs,
+                buffers.neurons, buffers.sources, graph.order, graph.activations, graph.inputs,
                 graph.outputs, buffers.outputs, buffers.values, *self._weights_and_biases(),
                 data, rows, answers,
             )  # fmt: skip

@@ -54,8 +54,10 @@ class SmallBuffers(NamedTuple):
     deltas: Array  # (n_tiles, n_neurons + 1, n_lanes); the last row stays 0
     targets: Array  # (n_tiles, n_outputs, n_lanes)
     present: Array  # (n_tiles, n_lanes): 1 where there is a sample, else 0
-    row_sources: IntArray  # (n_weights,): row of each connection's source in `outputs`
-    row_targets: IntArray  # (n_weights,): and of its target in `deltas`
+    neurons: IntArray  # (n_computed, 8), in topological order; see `plan_small_buffers`
+    sources: IntArray  # (n_weights,): where each source begins in a tile of `outputs`
+    targets_of: IntArray  # (n_flat,): where targets, and neurons of biases, do in `deltas`
+    out_targets: IntArray  # (n_connections,): the same of targets, by source
     gradient: Array  # (n_flat,), summed over the batch
     values: Array  # (n_flat,)
     first: Array  # (n_flat,), as all below: the optimizer's state

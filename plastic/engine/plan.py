@@ -87,12 +87,29 @@ def plan_exchange(structure: Structure, buffers: Buffers, dtype: np.dtype) -> Bu
 def plan_small_buffers(
     structure: Structure, batch_size: int, n_lanes: int, dtype: np.dtype
 ) -> SmallBuffers:
-    """Working memory of a small network, in tiles of so many lanes."""
+    """Working memory of a small network, in tiles of so many lanes.
+
+    A line of `neurons` has where a neuron begins in a tile, its range of connections by target
+    and of those by source, its activation, whether it is an output, and nothing.
+    """
     n_tiles, n_neurons = -(-batch_size // n_lanes), structure.n_neurons
     n_weights = whole_eights(structure.n_connections)
     n_flat = n_weights + whole_eights(n_neurons - len(structure.inputs))
-    ends = np.full((2, n_weights), n_neurons, np.int32)
-    ends[:, : structure.n_connections] = structure.sources, structure.targets
+    nowhere, order = n_neurons * n_lanes, structure.computed  # the row that stays 0
+    sources, targets = (np.full(n, nowhere, np.int32) for n in (n_weights, n_flat))
+    sources[: structure.n_connections] = structure.sources * n_lanes
+    targets[: structure.n_connections] = structure.targets * n_lanes
+    targets[n_weights : n_weights + len(order)] = order * n_lanes
+    columns = (
+        order * n_lanes,
+        structure.indptr[order],
+        structure.indptr[order + 1],
+        structure.out.indptr[order],
+        structure.out.indptr[order + 1],
+        structure.activations[order],
+        structure.kinds[order] == Kind.OUTPUT,
+        np.zeros_like(order),  # up to a cache line
+    )
     present = aligned_zeros((n_tiles, n_lanes), dtype)
     present.reshape(-1)[:batch_size] = 1
     return SmallBuffers(
@@ -100,8 +117,10 @@ def plan_small_buffers(
         deltas=aligned_zeros((n_tiles, n_neurons + 1, n_lanes), dtype),
         targets=aligned_zeros((n_tiles, len(structure.outputs), n_lanes), dtype),
         present=present,
-        row_sources=ends[0],
-        row_targets=ends[1],
+        neurons=np.stack(columns, axis=1).astype(np.int64),
+        sources=sources,
+        targets_of=targets,
+        out_targets=structure.out.targets * np.int32(n_lanes),
         gradient=aligned_zeros((n_flat,), dtype),
         values=aligned_zeros((n_flat,), dtype),
         first=aligned_zeros((n_flat,), dtype),

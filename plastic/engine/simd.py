@@ -175,6 +175,16 @@ def pointer(typing_context, array):
 
 
 @intrinsic
+def moved(typing_context, pointer, n):
+    """The pointer to the element `n` further on."""
+
+    def generate(context, builder, sig, args):
+        return builder.gep(args[0], [args[1]])
+
+    return pointer(pointer, types.intp), generate
+
+
+@intrinsic
 def get(typing_context, array, index):
     """``array[index]``, without the check for negative indices that numba adds."""
 

@@ -9,6 +9,8 @@ in `plastic.engine.kernels`,
   with no row to look up and no rest to treat apart.  They are copied in and out once a
   stretch;
 - the backward pass reads weights by source where they are, and no copy is refreshed;
+- all there is to know of a neuron is one line of a table, and connections name no neurons but
+  the places in a tile where these begin, so that next to nothing is computed around a sum;
 - samples and targets are laid down only if a mini-batch is not that of the step before.
 
 Every sum is taken in the order in which the large kernels take it.  Which of the two is used
@@ -167,7 +169,7 @@ def learn(
 @njit(cache=True, nogil=True, error_model="numpy")
 def load_parameters(graph, buffers, p):
     """Copy parameters and the optimizer's state into the flat arrays."""
-    n_weights = len(buffers.row_sources)
+    n_weights = len(buffers.sources)
     flatten(buffers.values, p.weights, p.biases, graph.order, n_weights)
     flatten(buffers.first, p.weight_first, p.bias_first, graph.order, n_weights)
     flatten(buffers.second, p.weight_second, p.bias_second, graph.order, n_weights)
@@ -177,7 +179,7 @@ def load_parameters(graph, buffers, p):
 @njit(cache=True, nogil=True, error_model="numpy")
 def store_parameters(graph, buffers, p):
     """The way back from `load_parameters`."""
-    n_weights = len(buffers.row_sources)
+    n_weights = len(buffers.sources)
     unflatten(buffers.values, p.weights, p.biases, graph.order, n_weights)
     unflatten(buffers.first, p.weight_first, p.bias_first, graph.order, n_weights)
     unflatten(buffers.second, p.weight_second, p.bias_second, graph.order, n_weights)
@@ -187,7 +189,7 @@ def store_parameters(graph, buffers, p):
 @njit(cache=True, nogil=True, error_model="numpy")
 def gradients(graph, buffers, weights, biases, X, Y, rows, loss, limits, of_weights, of_biases):
     """Gradients of all parameters for some rows, averaged; returns the loss."""
-    dtype, batch, n_weights = buffers.values.dtype.type, len(rows), len(buffers.row_sources)
+    dtype, batch, n_weights = buffers.values.dtype.type, len(rows), len(buffers.sources)
     zero = simd.splat(dtype(0))
     ahead, back = ways_of(graph, buffers)
     flatten(buffers.values, weights, biases, graph.order, n_weights)
@@ -202,7 +204,7 @@ def gradients(graph, buffers, weights, biases, X, Y, rows, loss, limits, of_weig
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def predict(
-    indptr, sources, order, activations, inputs, slots, outputs, values, weights, biases,
+    neurons, sources, order, activations, inputs, slots, outputs, values, weights, biases,
     X, rows, answers,
 ):  # fmt: skip
     """Outputs of the network for some rows, into ``answers`` (n_rows, n_outputs).
@@ -210,11 +212,9 @@ def predict(
     Every array is an argument of its own: numba takes a tuple of them apart in as much time as
     the whole pass takes for a few samples.
     """
-    zero, n_weights = simd.splat(values.dtype.type(0)), (len(weights) + 7) // 8 * 8
-    ahead = forward_of(
-        indptr, sources, order, activations, inputs, slots, outputs, values, n_weights
-    )
-    flatten(values, weights, biases, order, n_weights)
+    zero = simd.splat(values.dtype.type(0))
+    ahead = forward_of(neurons, sources, activations, inputs, slots, outputs, values)
+    flatten(values, weights, biases, order, ahead.n_weights)
     for first in range(0, len(rows), LANES):
         count = min(LANES, len(rows) - first)
         lay_inputs(ahead, 0, pointer(X), pointer(rows), first, count, LANES)

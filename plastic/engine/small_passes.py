@@ -10,6 +10,7 @@ from typing import NamedTuple
 from numba import njit
 
 from plastic.engine import simd, vector_math
+from plastic.engine.blocks import totals8
 from plastic.engine.kernels import CROSS_ENTROPY, RELU, SIGMOID, SOFTMAX, TANH, THRESHOLDS, cost
 from plastic.engine.simd import (
     add,
@@ -17,6 +18,7 @@ from plastic.engine.simd import (
     fma,
     get,
     load_like,
+    moved,
     multiply,
     n_lanes,
     pointer,
@@ -26,13 +28,18 @@ from plastic.engine.simd import (
     subtract,
 )
 
+AT, FIRST, LAST, OUT_FIRST, OUT_LAST, CODE, IS_OUTPUT = range(7)
+"""Columns of `layout.SmallBuffers.neurons`."""
+
+LINE = 8
+"""How far apart its lines are."""
+
 
 class Forward(NamedTuple):
     """What a pass forward needs of `layout.Graph` and `layout.SmallBuffers`."""
 
-    indptr: int  # a pointer, as all that follow up to the sizes
+    neurons: int  # a pointer, as all that follow up to the sizes
     sources: int
-    order: int
     activations: int
     inputs: int
     slots: int  # of the outputs
@@ -49,15 +56,12 @@ class Forward(NamedTuple):
 class Backward(NamedTuple):
     """What the way back needs besides."""
 
-    indptr: int  # pointers again; the connections here are by source
-    out_targets: int
+    out_targets: int  # pointers again
     positions: int
-    kinds: int
     deltas: int
     targets: int
     present: int
-    row_sources: int
-    row_targets: int
+    targets_of: int
     gradient: int
     momentum: int
     n_tiles: int
@@ -65,22 +69,21 @@ class Backward(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward_of(indptr, sources, order, activations, inputs, slots, outputs, values, n_weights):
+def forward_of(neurons, sources, activations, inputs, slots, outputs, values):
     """The pointers and sizes of a pass forward."""
     return Forward(
-        pointer(indptr),
+        pointer(neurons),
         pointer(sources),
-        pointer(order),
         pointer(activations),
         pointer(inputs),
         pointer(slots),
         pointer(outputs),
         pointer(values),
-        len(order),
+        len(neurons),
         len(inputs),
         len(slots),
         outputs.shape[1],
-        n_weights,
+        len(sources),
         get(activations, get(slots, 0)) == SOFTMAX,
     )
 
@@ -89,19 +92,16 @@ def forward_of(indptr, sources, order, activations, inputs, slots, outputs, valu
 def ways_of(graph, buffers):
     """The pointers and sizes of both ways."""
     ahead = forward_of(
-        graph.indptr, graph.sources, graph.order, graph.activations, graph.inputs,
-        graph.outputs, buffers.outputs, buffers.values, len(buffers.row_sources),
+        buffers.neurons, buffers.sources, graph.activations, graph.inputs, graph.outputs,
+        buffers.outputs, buffers.values,
     )  # fmt: skip
     back = Backward(
-        pointer(graph.out_indptr),
-        pointer(graph.out_targets),
+        pointer(buffers.out_targets),
         pointer(graph.out_positions),
-        pointer(graph.kinds),
         pointer(buffers.deltas),
         pointer(buffers.targets),
         pointer(buffers.present),
-        pointer(buffers.row_sources),
-        pointer(buffers.row_targets),
+        pointer(buffers.targets_of),
         pointer(buffers.gradient),
         pointer(buffers.first),
         buffers.outputs.shape[0],
@@ -142,15 +142,13 @@ def lay_batch(ahead, back, X, Y, rows, first, batch, width):
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def forward(ahead, tile, zero):
     """Outputs of every neuron in a tile."""
-    width = n_lanes(zero)
-    base = tile * ahead.n_rows * width
+    width, neurons = n_lanes(zero), ahead.neurons
+    outputs = moved(ahead.outputs, tile * ahead.n_rows * width)
     for k in range(ahead.n_computed):
-        slot = get(ahead.order, k)
         x = splat_like(get(ahead.values, ahead.n_weights + k), zero)
-        for e in range(get(ahead.indptr, slot), get(ahead.indptr, slot + 1)):
-            at = base + get(ahead.sources, e) * width
-            x = fma(get(ahead.values, e), load_like(ahead.outputs, at, zero), x)
-        code = get(ahead.activations, slot)
+        for e in range(get(neurons, FIRST), get(neurons, LAST)):
+            x = fma(get(ahead.values, e), load_like(outputs, get(ahead.sources, e), zero), x)
+        code = get(neurons, CODE)
         if code == RELU:
             x = simd.relu(x)
         elif code == SIGMOID:
@@ -159,10 +157,11 @@ def forward(ahead, tile, zero):
             x = vector_math.tanh(x)
         elif code in THRESHOLDS:
             x = simd.threshold(x)
-        store(ahead.outputs, base + slot * width, x)
+        store(outputs, get(neurons, AT), x)
+        neurons = moved(neurons, LINE)
     if ahead.softmax:
         slots, n_slots = ahead.slots, ahead.n_outputs
-        vector_math.softmax(ahead.outputs, base, width, slots, n_slots, zero)
+        vector_math.softmax(outputs, 0, width, slots, n_slots, zero)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -204,39 +203,43 @@ def set_output_deltas(ahead, back, loss, tile, zero):
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def loss_of_tile(ahead, back, loss, limits, tile, count, width):
     """Loss summed over `count` samples of a tile."""
-    total = 0.0
+    total, n_outputs = 0.0, ahead.n_outputs
+    outputs = moved(ahead.outputs, tile * ahead.n_rows * width)
+    targets = moved(back.targets, tile * n_outputs * width)
+    if loss != CROSS_ENTROPY:
+        for lane in range(count):
+            for o in range(n_outputs):
+                y = get(outputs, get(ahead.slots, o) * width + lane)
+                total += cost(y, get(targets, o * width + lane), -1, limits)
+        return total
     for lane in range(count):
-        for o in range(ahead.n_outputs):
-            slot, code = get(ahead.slots, o), -1
-            if loss == CROSS_ENTROPY:
-                code = get(ahead.activations, slot)
-            y = get(ahead.outputs, (tile * ahead.n_rows + slot) * width + lane)
-            target = get(back.targets, (tile * ahead.n_outputs + o) * width + lane)
-            total += cost(y, target, code, limits)
+        for o in range(n_outputs):
+            slot = get(ahead.slots, o)
+            y, target = get(outputs, slot * width + lane), get(targets, o * width + lane)
+            total += cost(y, target, get(ahead.activations, slot), limits)
     return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def backward(ahead, back, tile, zero):
     """Deltas of every neuron but the inputs in a tile."""
-    width = n_lanes(zero)
-    base = tile * ahead.n_rows * width
-    for k in range(ahead.n_computed - 1, -1, -1):
-        slot = get(ahead.order, k)
-        start, stop = get(back.indptr, slot), get(back.indptr, slot + 1)
-        is_output = get(back.kinds, slot) == 2
-        if is_output and start == stop:
+    base = tile * ahead.n_rows * n_lanes(zero)
+    outputs, deltas = moved(ahead.outputs, base), moved(back.deltas, base)
+    neurons = moved(ahead.neurons, ahead.n_computed * LINE)
+    for _ in range(ahead.n_computed):
+        neurons = moved(neurons, -LINE)
+        start, stop = get(neurons, OUT_FIRST), get(neurons, OUT_LAST)
+        if start == stop and get(neurons, IS_OUTPUT):
             continue  # its direct delta is all there is
         x = zero
         for e in range(start, stop):
             weight = get(ahead.values, get(back.positions, e))
-            at = base + get(back.out_targets, e) * width
-            x = fma(weight, load_like(back.deltas, at, zero), x)
-        at = base + slot * width
-        x = times_slope(x, load_like(ahead.outputs, at, zero), get(ahead.activations, slot))
-        if is_output:
-            x = add(x, load_like(back.deltas, at, zero))
-        store(back.deltas, at, x)
+            x = fma(weight, load_like(deltas, get(back.out_targets, e), zero), x)
+        at = get(neurons, AT)
+        x = times_slope(x, load_like(outputs, at, zero), get(neurons, CODE))
+        if get(neurons, IS_OUTPUT):
+            x = add(x, load_like(deltas, at, zero))
+        store(deltas, at, x)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -254,12 +257,24 @@ def pass_batch(ahead, back, batch, loss, limits, zero):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def multiply_ends(ahead, back, e, base, partial, zero):
+def multiply_ends(ahead, back, outputs, deltas, e, partial, zero):
     """What a tile adds to the gradient of a connection, in partial sums."""
-    width = n_lanes(zero)
-    x = load_like(back.deltas, base + get(back.row_targets, e) * width, zero)
-    return dot(
-        x, load_like(ahead.outputs, base + get(back.row_sources, e) * width, zero), partial
+    x = load_like(deltas, get(back.targets_of, e), zero)
+    return dot(x, load_like(outputs, get(ahead.sources, e), zero), partial)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def totals_of_deltas(back, deltas, e, zero):
+    """What a tile adds to the gradients of eight biases."""
+    return totals8(
+        load_like(deltas, get(back.targets_of, e), zero),
+        load_like(deltas, get(back.targets_of, e + 1), zero),
+        load_like(deltas, get(back.targets_of, e + 2), zero),
+        load_like(deltas, get(back.targets_of, e + 3), zero),
+        load_like(deltas, get(back.targets_of, e + 4), zero),
+        load_like(deltas, get(back.targets_of, e + 5), zero),
+        load_like(deltas, get(back.targets_of, e + 6), zero),
+        load_like(deltas, get(back.targets_of, e + 7), zero),
     )
 
 
@@ -269,20 +284,21 @@ def sum_gradients(ahead, back, zero):
     stride = ahead.n_rows * n_lanes(zero)
     for e in range(0, ahead.n_weights, 8):
         p0 = p1 = p2 = p3 = p4 = p5 = p6 = p7 = simd.no_sums(zero)
-        for tile in range(back.n_tiles):
-            base = tile * stride
-            p0 = multiply_ends(ahead, back, e, base, p0, zero)
-            p1 = multiply_ends(ahead, back, e + 1, base, p1, zero)
-            p2 = multiply_ends(ahead, back, e + 2, base, p2, zero)
-            p3 = multiply_ends(ahead, back, e + 3, base, p3, zero)
-            p4 = multiply_ends(ahead, back, e + 4, base, p4, zero)
-            p5 = multiply_ends(ahead, back, e + 5, base, p5, zero)
-            p6 = multiply_ends(ahead, back, e + 6, base, p6, zero)
-            p7 = multiply_ends(ahead, back, e + 7, base, p7, zero)
+        outputs, deltas = ahead.outputs, back.deltas
+        for _ in range(back.n_tiles):
+            p0 = multiply_ends(ahead, back, outputs, deltas, e, p0, zero)
+            p1 = multiply_ends(ahead, back, outputs, deltas, e + 1, p1, zero)
+            p2 = multiply_ends(ahead, back, outputs, deltas, e + 2, p2, zero)
+            p3 = multiply_ends(ahead, back, outputs, deltas, e + 3, p3, zero)
+            p4 = multiply_ends(ahead, back, outputs, deltas, e + 4, p4, zero)
+            p5 = multiply_ends(ahead, back, outputs, deltas, e + 5, p5, zero)
+            p6 = multiply_ends(ahead, back, outputs, deltas, e + 6, p6, zero)
+            p7 = multiply_ends(ahead, back, outputs, deltas, e + 7, p7, zero)
+            outputs, deltas = moved(outputs, stride), moved(deltas, stride)
         store(back.gradient, e, simd.fold8(p0, p1, p2, p3, p4, p5, p6, p7))
-    for k in range(ahead.n_computed):
-        at = get(ahead.order, k) * n_lanes(zero)
-        total = simd.total(load_like(back.deltas, at, zero))
-        for tile in range(1, back.n_tiles):
-            total += simd.total(load_like(back.deltas, at + tile * stride, zero))
-        put(back.gradient, ahead.n_weights + k, total)
+    for e in range(ahead.n_weights, back.n_flat, 8):
+        sums, deltas = totals_of_deltas(back, back.deltas, e, zero), back.deltas
+        for _ in range(1, back.n_tiles):
+            deltas = moved(deltas, stride)
+            sums = add(sums, totals_of_deltas(back, deltas, e, zero))
+        store(back.gradient, e, sums)
