@@ -233,11 +233,11 @@ def _function(of):
     return function
 
 
-# square_root, exp, sigmoid and tanh (vector): of every lane; a NaN stays one
-square_root = intrinsic(_function(lambda x: x.call("sqrt")))
+# exp(vector) and so on: of every lane; a NaN stays one
 exp = intrinsic(_function(_exp))
 sigmoid = intrinsic(_function(_sigmoid))
 tanh = intrinsic(_function(_tanh))
+square_root = intrinsic(_function(lambda x: x.call("sqrt")))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
