@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plastic.topology import compiled, compiled_gathers
+from plastic.edits import Connect, Disconnect
+from plastic.topology import Topology, compiled, compiled_gathers
 from plastic.topology.structure import Cut, find, read_only, sort_pairs
 
 many = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -243,3 +244,14 @@ def test_it_is_said_when_a_loop_is_compiled_and_only_then(tmp_path, caplog):
 def test_who_only_imports_does_not_wait_for_numba(process, tmp_path, module):
     code = f"import sys, {module}; sys.exit('numba' in sys.modules)"
     assert process("-c", code, cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 2], [0, 9, 70], [0, 10**6, 10**9]])
+def test_however_far_neuron_ids_lie_from_each_other_the_loops_are_the_same(ids):
+    """One kind of arguments, as each would be compiled by itself."""
+    topology = Topology(2, 1, ids=ids)
+    topology.apply(Connect(ids[:1], ids[2:]))
+    topology.apply(Disconnect([0]), Connect(ids[1:2], ids[2:]))
+    assert topology.structure.sources.tolist() == [1]
+    of_32_bits = [kind for kind in compiled.move.signatures if kind[2].dtype.bitwidth == 32]
+    assert len(of_32_bits) == 1

@@ -445,4 +445,4 @@ def say_compiling(kernel, what, seconds):
         log.warning("compiling the %s, once per machine: this takes about %s", what, seconds)
 
 
-say_compiling(move, "loops of edits", "three seconds")
+say_compiling(move, "loops of edits", "five seconds")

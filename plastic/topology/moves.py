@@ -13,7 +13,7 @@ from plastic.edits import Connect
 from plastic.errors import CycleError, InvalidEdit
 from plastic.topology.order import Cycle, restore_order
 from plastic.topology.state import State, bringing_back
-from plastic.topology.structure import Kind, Structure, find, id_dtype, locked
+from plastic.topology.structure import NO_TABLE, Kind, Structure, find, id_dtype, locked
 
 Blocks = frozenset[tuple[int, int]]
 Ids = NDArray[np.int64]
@@ -22,7 +22,6 @@ MOST_CONNECTIONS = 2**31 - 1
 """Positions are held in 32 bits."""
 
 NO_IDS: Ids = locked(np.zeros(0, np.int64))
-NO_TABLE = locked(np.zeros(0, np.int32))
 
 
 @dataclass(eq=False, slots=True)

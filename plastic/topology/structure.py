@@ -219,12 +219,12 @@ class Structure:
         first, last = int(self.neuron_ids[0]), int(self.neuron_ids[-1])
         span = last - first + 1
         if span == self.n_neurons:
-            return np.zeros(0, np.int32)
+            return NO_TABLE
         if span > SPREAD * self.n_neurons:
             return None
         table = np.full(span, -1, np.int32)
         table[self.neuron_ids - first] = np.arange(self.n_neurons, dtype=np.int32)
-        return table
+        return locked(table)
 
     def slots_of(self, ids: Any) -> NDArray[np.int64]:
         """Slots of neurons.
@@ -400,3 +400,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     if flags.c_contiguous and not flags.writeable:
         return array
     return locked(np.ascontiguousarray(array).view())
+
+
+NO_TABLE: NDArray[np.int32] = locked(np.zeros(0, np.int32))
