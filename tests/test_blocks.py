@@ -32,6 +32,12 @@ def dotted_in_tiles(a, b, stride, results):
 
 
 @njit
+def added_totals(before, tiles, stride):
+    pair = simd.splat_pair(before)
+    return blocks.add_totals(before, simd.load_tiles(tiles, 0, stride, pair))
+
+
+@njit
 def totalled8(rows, totals):
     for k in range(8):
         totals[k] = simd.total(simd.load(rows, k * LANES))
@@ -238,3 +244,12 @@ def test_totals8_adds_up_as_total_does(dtype):
     totalled8(rows, totals)
     assert totals[8:].tolist() == totals[:8].tolist()
     np.testing.assert_allclose(totals[8:], rows.reshape(8, LANES).sum(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_add_totals_adds_one_tile_after_the_other(dtype):
+    tiles = np.random.default_rng(1).standard_normal(3 * LANES).astype(dtype)
+    before = np.dtype(dtype).type(0.3)
+    totals = np.zeros(16, dtype)
+    totalled8(np.resize(tiles, 8 * LANES), totals)
+    assert added_totals(before, tiles, 2 * LANES) == before + totals[0] + totals[2]

@@ -295,6 +295,21 @@ def totals8(typing_context, v0, v1, v2, v3, v4, v5, v6, v7):
 
 
 @intrinsic
+def add_totals(typing_context, before, x):
+    """`before`, plus `simd.total` of each tile of a vector, one after the other."""
+
+    def generate(context, builder, sig, args):
+        result, x = args
+        for start in range(0, x.type.count, LANES):
+            tile = _pick(builder, x, x, range(start, start + LANES))
+            total = builder.extract_element(_halved(builder, tile, 1), _I32(0))
+            result = builder.fadd(result, total)
+        return result
+
+    return before(before, x), generate
+
+
+@intrinsic
 def transpose(typing_context, rows):
     """Columns of a block of `SIDE` rows.
 

@@ -211,8 +211,12 @@ def loss_tile(graph, outputs, deltas, tile, Y, rows, loss, limits):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def put_delta(graph, deltas, slot, at, stride, x, y):
-    """Lay down a neuron's delta, from `x`, its loss gradient, and its outputs `y`."""
+def put_delta(graph, buffers, slot, at, stride, x, y, fresh):
+    """Lay down a neuron's delta, from `x`, its loss gradient, and its outputs `y`.
+
+    And the gradient of its bias, or add to what is there unless `fresh`.
+    """
+    deltas, of_biases = buffers.deltas, buffers.of_biases
     code = get(graph.activations, slot)
     if code == RELU:
         x = simd.gate(x, y)
@@ -223,6 +227,8 @@ def put_delta(graph, deltas, slot, at, stride, x, y):
     if get(graph.kinds, slot) == OUTPUT:
         x = simd.add(x, load_tiles(deltas, at, stride, x))
     simd.store_tiles(deltas, at, stride, x)
+    before = of_biases.dtype.type(0) if fresh else get(of_biases, slot)
+    put(of_biases, slot, blocks.add_totals(before, x))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -276,7 +282,7 @@ def backward_places(graph, buffers, tile, zero, with_gradients, begin, end):
                     graph.out_indptr, graph.out_targets, exchange, deltas, slot, base, stride,
                     zero,
                 )  # fmt: skip
-            put_delta(graph, deltas, slot, at, stride, x, y)
+            put_delta(graph, buffers, slot, at, stride, x, y, tile == 0)
         if kind == FULL and with_gradients:
             gradients_of_tiles(graph, buffers, tile, zero, with_gradients, first, last)
 

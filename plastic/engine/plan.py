@@ -75,6 +75,7 @@ def plan_buffers(structure: Structure, batch_size: int, dtype: np.dtype) -> Buff
         outputs=aligned_zeros(shape, dtype),
         deltas=aligned_zeros(shape, dtype),
         exchange=aligned_zeros((structure.n_connections,), dtype),
+        of_biases=aligned_zeros((structure.n_neurons,), dtype),
         losses=np.zeros(n_tiles),
     )
 

@@ -18,6 +18,7 @@ from plastic.engine.simd import (
     get,
     load,
     load_like,
+    moved,
     multiply,
     pointer,
     put,
@@ -28,7 +29,7 @@ from plastic.engine.simd import (
 from plastic.engine.vector_math import square_root
 from plastic.topology import Kind
 
-INPUT = int(Kind.INPUT)
+INPUT, OUTPUT = int(Kind.INPUT), int(Kind.OUTPUT)
 SGD = 0  # as `optimizers.SGD.code`; any other rule is Adam
 
 CHUNK = 256
@@ -336,7 +337,7 @@ def update_rows(
             lay_back_alike(graph, exchange, weights, cursor, begin, length, n_rows)
             slot += n_rows
     if parameters.use_biases:
-        update_biases(graph, buffers, parameters, terms, rate, gradient, scale, first, last)
+        update_biases(graph, buffers, parameters, terms, rate, scale, first, last)
     if watching and len(watch.activity) > 0:
         for slot in range(first, last):
             watch_neuron(watch, buffers, slot, batch)
@@ -354,17 +355,24 @@ def columns_of(p):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update_biases(graph, buffers, p, terms, rate, gradient, scale, first, last):
+def update_biases(graph, buffers, p, terms, rate, scale, first, last):
     """Update the biases of neurons ``first .. last-1``, which inputs do not have."""
+    kinds, of_biases = pointer(graph.kinds), pointer(buffers.of_biases)
+    columns = (
+        pointer(p.biases),
+        pointer(p.bias_first),
+        pointer(p.bias_second),
+        pointer(p.bias_age),
+    )
+    for slot in range(first, last):
+        if get(kinds, slot) == OUTPUT:
+            put(of_biases, slot, bias_gradient(buffers.deltas, slot))
     slot = first
     while slot < last:
-        count = 0
-        while slot < last and count < CHUNK and get(graph.kinds, slot) != INPUT:
-            put(gradient, count, bias_gradient(buffers.deltas, slot))
-            slot, count = slot + 1, count + 1
-        update(
-            terms, rate, pointer(p.biases), pointer(p.bias_first), pointer(p.bias_second),
-            pointer(p.bias_age), slot - count, pointer(gradient), count, scale, scale - scale,
-        )  # fmt: skip
-        while slot < last and get(graph.kinds, slot) == INPUT:
+        start = slot
+        while slot < last and get(kinds, slot) != INPUT:
+            slot += 1
+        given = moved(of_biases, start), slot - start, scale, scale - scale
+        update(terms, rate, *columns, start, *given)
+        while slot < last and get(kinds, slot) == INPUT:
             slot += 1
