@@ -40,7 +40,7 @@ class Buffers(NamedTuple):
     outputs: Array  # (n_tiles, n_neurons, LANES)
     deltas: Array  # (n_tiles, n_neurons, LANES)
     exchange: Array  # (n_connections,), by source: weights, then gradients, then weights
-    of_biases: Array  # (n_neurons,): their gradients, but for those of outputs
+    of_biases: Array  # (n_neurons,): their gradients, those of outputs from the update on
     losses: Array  # (n_tiles,)
 
 
