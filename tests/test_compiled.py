@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from plastic.edits import Connect, Disconnect
 from plastic.topology import Topology, compiled, compiled_gathers
-from plastic.topology.structure import Cut, find, read_only, sort_pairs
+from plastic.topology.structure import (
+    CLOSED_SOURCE,
+    CLOSED_TARGET,
+    Cut,
+    find,
+    read_only,
+    sort_pairs,
+)
 
 many = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -83,14 +90,18 @@ def test_check_pairs(seed, gaps, far):
     if gaps:
         table = np.full(neuron_ids[-1] - neuron_ids[0] + 1, -1, np.int32)
         table[neuron_ids - neuron_ids[0]] = np.arange(n)
-    traits = np.zeros((n, 4), np.int32)
-    traits[:, 0], traits[:, 1:3] = rng.permutation(n), rng.integers(0, 3, (n, 2))
+    rank, closed = rng.permutation(n).astype(np.int32), rng.random((2, n)) < 0.1
+    groups = rng.integers(0, 3, n).astype(np.int32)
+    traits = (4 * groups + CLOSED_SOURCE * closed[0] + CLOSED_TARGET * closed[1]).astype(
+        np.int32
+    )
     may_join = rng.random((3, 3)) < 0.9
     pool = np.append(np.repeat(neuron_ids, 9), np.array(far, np.int64))
     ends = rng.choice(pool, (2, k))
     ids, slots = rng.integers(5, 12, k), np.zeros((2, k), np.int32)
     found = compiled.check_pairs(
-        *(read_only(array) for array in (neuron_ids, table, traits, may_join, *ends, ids)), 6,
+        *(read_only(array) for array in (neuron_ids, table, rank, traits, may_join)),
+        *(read_only(array) for array in (*ends, ids)), 6,
         *slots,
     )  # fmt: skip
     known = np.isin(ends, neuron_ids)
@@ -102,8 +113,8 @@ def test_check_pairs(seed, gaps, far):
     s, t = np.searchsorted(neuron_ids, ends)
     np.testing.assert_array_equal(slots, [s, t])
     expected = {
-        compiled.BROKEN: (~may_join[traits[s, 1], traits[t, 2]]).any(),
-        compiled.AGAINST: (traits[s, 0] >= traits[t, 0]).any(),
+        compiled.BROKEN: (~may_join[groups[s], groups[t]] | closed[0][s] | closed[1][t]).any(),
+        compiled.AGAINST: (rank[s] >= rank[t]).any(),
         compiled.GIVEN: (np.diff(ids, prepend=5) <= 0).any(),
     }
     assert found == sum(bit for bit, holds in expected.items() if holds)
@@ -202,7 +213,7 @@ def test_index_by_source_and_find_pairs(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 14))
     indptr, sources, _ = random_rows(rng, n, 0.3)
-    starts = np.empty(n + 1, np.int64)
+    starts = np.empty(n + 1, np.int32)
     targets, positions = np.empty((2, len(sources)), np.int32)
     compiled_gathers.index_by_source(indptr, sources, starts, targets)
     compiled_gathers.positions_by_source(sources, starts, positions)

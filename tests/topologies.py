@@ -75,7 +75,7 @@ def assert_consistent(topology):
         assert array.dtype == dtype, name
         assert not array.flags.writeable, name
     of_out = out.indptr, out.targets, out.positions
-    assert [str(array.dtype) for array in of_out] == ["int64", "int32", "int32"]
+    assert [str(array.dtype) for array in of_out] == ["int32", "int32", "int32"]
 
     assert (np.diff(structure.neuron_ids) > 0).all()
     np.testing.assert_array_equal(np.sort(structure.rank), np.arange(n_neurons))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from plastic.topology.structure import SPREAD
+from plastic.topology.structure import CLOSED_SOURCE, CLOSED_TARGET, SPREAD
 
 log = logging.getLogger(__name__)
 
@@ -143,20 +143,18 @@ MISSING, TAKEN, UNSORTED, TWICE = 32, 64, 128, 256
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def check_pairs(
-    neuron_ids, table, traits, may_join, from_ids, to_ids, ids, next_id, sources, targets
+    neuron_ids, table, rank, traits, may_join, from_ids, to_ids, ids, next_id, sources, targets
 ):  # fmt: skip
     """Slots of pairs of neurons, and whether a rule for single pairs is broken.
 
     Parameters
     ----------
-    neuron_ids, table, traits
+    neuron_ids, table, rank, traits
         As in `Structure`, where `table` is its `slot_by_id`.
-    may_join : bool array, shape (n_numbers, n_numbers)
-        What may connect, by the numbers in `traits`.
+    may_join : bool array, shape (n_groups, n_groups), by the numbers in `traits`
     from_ids, to_ids, ids : int64 arrays, shape (k,)
         Ids of the neurons, and of the connections.
-    next_id : int
-        The lowest id that no connection ever had.
+    next_id : int, above that of any connection that ever was
     sources, targets : int32 arrays, shape (k,)
         Will be the slots, -1 where there is no such neuron.
 
@@ -170,6 +168,7 @@ def check_pairs(
     """
     low, span = neuron_ids[0], np.uint64(neuron_ids[-1] - neuron_ids[0] + 1)
     unknown_source = unknown_target = given = broken = against = False
+    closed, two = np.uint32(0), np.uint32(2)
     for k in range(len(from_ids)):  # without a way out or a table, so as vectors
         s, t = from_ids[k] - low, to_ids[k] - low
         unknown_source |= np.uint64(s) >= span
@@ -188,9 +187,11 @@ def check_pairs(
         given |= ids[k] <= ids[k - 1]
     for k in range(len(sources)):
         s, t = np.uint32(sources[k]), np.uint32(targets[k])
-        against |= traits[s, 0] >= traits[t, 0]
-        broken |= not may_join[np.uint32(traits[s, 1]), np.uint32(traits[t, 2])]
-    return BROKEN * broken + AGAINST * against + GIVEN * given
+        source, target = np.uint32(traits[s]), np.uint32(traits[t])
+        against |= rank[s] >= rank[t]
+        broken |= not may_join[source >> two, target >> two]
+        closed |= (source & np.uint32(CLOSED_SOURCE)) | (target & np.uint32(CLOSED_TARGET))
+    return BROKEN * (broken or closed != 0) + AGAINST * against + GIVEN * given
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -375,7 +376,7 @@ def merge_rows(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def move(
-    indptr, sources, held, neuron_ids, table, traits, may_join,
+    indptr, sources, held, neuron_ids, table, rank, traits, may_join,
     cut_ids, from_ids, to_ids, ids, next_id, by_id,
     found, positions, cut_from, cut_to, cut_named, ends,
     to_indptr, to_sources, to_named, gather,
@@ -384,7 +385,7 @@ def move(
 
     Parameters
     ----------
-    indptr, sources, held, neuron_ids, table, traits, may_join
+    indptr, sources, held, neuron_ids, table, rank, traits, may_join
         What there is: see `name_rows` and `check_pairs`; `held` are the ids of connections.
     cut_ids : int64 array, shape (n_cut,)
         Ids of those that go.
@@ -417,12 +418,13 @@ def move(
     k = len(ids)
     slots = np.empty((2, k), np.int32)
     state = check_pairs(
-        neuron_ids, table, traits, may_join, from_ids, to_ids, ids, next_id, slots[0], slots[1]
-    )
-    given = state & GIVEN != 0
+        neuron_ids, table, rank, traits, may_join, from_ids, to_ids, ids, next_id,
+        slots[0], slots[1],
+    )  # fmt: skip
     if state & (UNKNOWN_SOURCE | UNKNOWN_TARGET | BROKEN):
         return state
-    if given and not all_free(held, ids, found):  # others are new, and differ
+    given = state & GIVEN != 0  # other ids are new, and differ
+    if given and not all_free(held, ids, found):
         return state | TAKEN
     starts, order = np.empty(len(indptr), np.int64), np.empty(k, np.int32)
     new_sources, new_ids = np.empty(k, np.int32), np.empty(k, np.int64)

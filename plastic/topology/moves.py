@@ -103,8 +103,8 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
 
     def attempt(by_id: Ids) -> int:
         return move(
-            structure.indptr, structure.sources, held, neuron_ids, table, structure.traits,
-            joinable, wanted.cut_ids, from_ids, to_ids, ids, next_id, by_id,
+            structure.indptr, structure.sources, held, neuron_ids, table, structure.rank,
+            structure.traits, joinable, wanted.cut_ids, from_ids, to_ids, ids, next_id, by_id,
             found, gone, *named, ends, indptr, sources, new_ids, gather,
         )  # fmt: skip
 
@@ -184,19 +184,14 @@ def refuse_pairs(structure: Structure, wanted: Wanted) -> None:
 def may_join(blocks: Blocks | None, groups: Sequence[int]) -> NDArray[np.bool_]:
     """Which groups may connect, source by target, by their places in `groups`.
 
-    One row and one column more are for neurons that nothing leads out of, or into.
-
     Examples
     --------
     >>> may_join(frozenset([(0, 5)]), (0, 5))
-    array([[False,  True, False],
-           [False, False, False],
-           [False, False, False]])
+    array([[False,  True],
+           [False, False]])
     """
-    n_groups = len(groups)
-    table = np.zeros((n_groups + 1, n_groups + 1), np.bool_)
+    table = np.full((len(groups), len(groups)), blocks is None)
     if blocks is None:
-        table[:n_groups, :n_groups] = True
         return locked(table)
     number = {group: place for place, group in enumerate(groups)}
     for source, target in blocks:

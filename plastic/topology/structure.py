@@ -26,6 +26,9 @@ IntArray = NDArray[np.integer]
 SPREAD = 64
 """A table that is looked up by id has at most so many places for each item; a sort is next."""
 
+CLOSED_SOURCE, CLOSED_TARGET = 1, 2
+"""Parts of `Structure.traits`."""
+
 MOST_GROUPS = 256
 """Up to this number, a group is its own row in the table of groups that may connect."""
 
@@ -44,14 +47,14 @@ class OutIndex:
 
     Parameters
     ----------
-    indptr : int64 array, shape (n_neurons + 1,)
+    indptr : int32 array, shape (n_neurons + 1,)
     targets : int32 array, shape (n_connections,)
         Target slot of each, ascending within each source.
     sources : int32 array, shape (n_connections,)
         Those of the structure, by target.
     """
 
-    indptr: NDArray[np.int64]
+    indptr: NDArray[np.int32]
     targets: NDArray[np.int32]
     sources: NDArray[np.int32]
 
@@ -155,7 +158,7 @@ class Structure:
         """The connections by source."""
         from plastic.topology.compiled_gathers import index_by_source
 
-        starts = np.empty(self.n_neurons + 1, np.int64)
+        starts = np.empty(self.n_neurons + 1, np.int32)
         targets = np.empty(self.n_connections, np.int32)
         index_by_source(self.indptr, self.sources, starts, targets)
         return OutIndex(locked(starts), locked(targets), self.sources)
@@ -182,7 +185,7 @@ class Structure:
         """Slots of the output neurons, by id."""
         return locked(np.flatnonzero(self.kinds == Kind.OUTPUT).astype(np.int32))
 
-    @cached_property
+    @property
     def of_softmax(self) -> NDArray[np.bool_]:
         """Which neurons are softmax, shape (n_neurons,); nothing may lead out of them."""
         return locked(self.activations == softmax.code)
@@ -198,16 +201,15 @@ class Structure:
 
     @cached_property
     def traits(self) -> NDArray[np.int32]:
-        """What rules for pairs ask of each neuron, shape (n_neurons, 4): read all at once.
+        """What rules for pairs ask of each neuron but its rank, shape (n_neurons,).
 
-        Its rank, the number of its group as a source, that as a target, and 0.  Where nothing
-        may lead out of a neuron, or into it, the number is one more than those of groups.
+        Four times the number of its group, plus `CLOSED_SOURCE` if nothing may lead out of it,
+        plus `CLOSED_TARGET` if nothing may lead into it.
         """
-        groups, number = self.numbered_groups
-        traits = np.zeros((self.n_neurons, 4), np.int32)
-        traits[:, 0] = self.rank
-        traits[:, 1] = np.where(self.of_softmax, len(groups), number)
-        traits[:, 2] = np.where(self.kinds == Kind.INPUT, len(groups), number)
+        _, number = self.numbered_groups
+        traits = 4 * number
+        traits += CLOSED_SOURCE * self.of_softmax
+        traits += CLOSED_TARGET * (self.kinds == Kind.INPUT)
         return locked(traits)
 
     @cached_property
