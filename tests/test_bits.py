@@ -41,16 +41,19 @@ def test_the_lowest_bit_is_told_by_number():
 
 
 @njit
-def those_below(numbers, scales, factor, most):
-    return bits.below(numbers, scales, 1, factor, most)
+def those_below(numbers, scales, factor, least, most):
+    return bits.below(numbers, scales, 1, factor, least, most)
 
 
-def test_numbers_below_two_bounds_are_bits():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_below_bounds_are_bits(dtype):
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 100, 65).astype(np.int32)
-    scales = rng.uniform(0, 1, 65)
-    expected = (numbers[1:] < scales[1:] * 150.0) & (numbers[1:] < 80)
-    found = those_below(numbers, scales, 150.0, 80.0)
+    scales = rng.uniform(0, 1, 65).astype(dtype)
+    factor, least, most = dtype(150), dtype(20), dtype(80)
+    expected = (numbers[1:] < np.maximum(scales[1:] * factor, least)) & (numbers[1:] < most)
+    assert 0 < expected.sum() < 64
+    found = those_below(numbers, scales, factor, least, most)
     assert found == sum(1 << lane for lane in np.flatnonzero(expected).tolist())
 
 

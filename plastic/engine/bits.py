@@ -30,27 +30,31 @@ def reaching(typing_context, vector, bound):
 
 
 @intrinsic
-def below(typing_context, numbers, scales, index, factor, most):
-    """Which of 64 int32 are below both ``scale * factor`` and `most`, as bits.
+def below(typing_context, numbers, scales, index, factor, least, most):
+    """Which of 64 int32 are below ``max(scale * factor, least)`` and `most`, as bits.
 
-    They are ``numbers[index : index + 64]``, and `scales` are float64.
+    They are ``numbers[index : index + 64]``, rounded as the scales are.
     """
 
     def generate(context, builder, sig, args):
-        wide = ir.VectorType(ir.DoubleType(), 64)
+        wide = ir.VectorType(context.get_value_type(sig.args[3]), 64)
         loaded = []
         for array_type, array in zip(sig.args[:2], args[:2], strict=True):
             pointer = _address(context, builder, array_type, array, args[2], 64)
             vector = builder.load(pointer)
             vector.align = array_type.dtype.bitwidth // 8
             loaded.append(vector)
-        numbers, bounds = builder.sitofp(loaded[0], wide), _splat(builder, args[3], 64)
-        bounds = builder.fmul(loaded[1], bounds)
-        small = builder.fcmp_ordered("<", numbers, bounds)
-        fits = builder.fcmp_ordered("<", numbers, _splat(builder, args[4], 64))
+        factor, least, most = (_splat(builder, arg, 64) for arg in args[3:])
+        numbers, bounds = builder.sitofp(loaded[0], wide), builder.fmul(loaded[1], factor)
+        small = builder.or_(
+            builder.fcmp_ordered("<", numbers, bounds),
+            builder.fcmp_ordered("<", numbers, least),
+        )
+        fits = builder.fcmp_ordered("<", numbers, most)
         return builder.bitcast(builder.and_(small, fits), _I64)
 
-    return types.uint64(numbers, scales, types.intp, types.float64, types.float64), generate
+    element = scales.dtype
+    return types.uint64(numbers, scales, types.intp, element, element, element), generate
 
 
 @intrinsic

@@ -323,10 +323,8 @@ def _locked(array: Array, dtype: DTypeLike) -> Array:
 
 def _by_neuron(tiles: Array, n_neurons: int, n_samples: int) -> Array:
     """A copy, shape (n_neurons, n_samples), as the next pass writes over the tiles."""
-    values, n_lanes = aligned_empty((n_neurons, n_samples), tiles.dtype), tiles.shape[2]
-    for tile, first in enumerate(range(0, n_samples, n_lanes)):
-        of_tile = tiles[tile, :n_neurons, : n_samples - first]
-        values[:, first : first + n_lanes] = of_tile
+    values = aligned_empty((n_neurons, n_samples), tiles.dtype)
+    loading.unload_tiles(tiles, values)
     return values
 
 

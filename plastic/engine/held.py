@@ -41,9 +41,11 @@ def held_by_block(
     indptr, sources = structure.indptr, structure.sources
     _count(indptr, sources, group_of, block_of, is_open, n_held, n_open)
     ends = np.cumsum(n_open)
+    starts = ends - n_open
     positions = np.empty(ends[-1], np.int64)
-    _lay(indptr, sources, group_of, block_of, is_open, ends - n_open, positions)
-    return np.split(positions, ends[:-1])[:n_blocks], n_held[:n_blocks]
+    _lay(indptr, sources, group_of, block_of, is_open, starts.copy(), positions)
+    each = [positions[start:end] for start, end in zip(starts, ends, strict=True)]
+    return each[:n_blocks], n_held[:n_blocks]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

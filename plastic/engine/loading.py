@@ -10,7 +10,7 @@ from numba import njit
 
 from plastic.engine import simd
 from plastic.engine.blocks import SIDE, transpose
-from plastic.engine.simd import LANES, get, load_like, put, store
+from plastic.engine.simd import LANES, get, load, load_like, put, store
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -58,3 +58,18 @@ def load_tile(outputs, tile, inputs, X, rows):
         for lane in range(count, LANES):
             put(outputs, at + lane, outputs.dtype.type(0))
     return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unload_tiles(tiles, values):
+    """Lay tiles (n_tiles, n_rows, LANES) one after the other into (n_neurons, n_samples)."""
+    n_tiles, n_rows, _ = tiles.shape
+    n_neurons, n_samples = values.shape
+    for neuron in range(n_neurons):
+        for tile in range(n_tiles):
+            at, first = (tile * n_rows + neuron) * LANES, tile * LANES
+            if first + LANES <= n_samples:
+                store(values, neuron * n_samples + first, load(tiles, at))
+            else:
+                for sample in range(first, n_samples):
+                    put(values, neuron * n_samples + sample, get(tiles, at + sample - first))

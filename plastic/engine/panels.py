@@ -19,7 +19,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from plastic.engine.bits import lowest_bit, reaching
-from plastic.engine.simd import LANES, fma, get, load_like, splat_pair, store
+from plastic.engine.blocks import SIDE, transpose
+from plastic.engine.simd import LANES, fma, get, load_like, splat8, splat_pair, store
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
@@ -70,11 +71,44 @@ def norms_of(values, rows):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_panels(outputs, sources, panels):
-    """Lay the outputs of sources, `WIDTH` of them at a time, sample by sample."""
-    for k in range(len(sources)):
-        panel, of = panels[k // WIDTH], outputs[sources[k]]
-        for sample in range(len(of)):
-            panel[sample, k % WIDTH] = of[sample]
+    """Lay the outputs of sources, `WIDTH` of them at a time, sample by sample.
+
+    Eight sources and samples are turned in registers; what is left over is copied.
+    """
+    n_sources, n_samples = len(sources), outputs.shape[1]
+    blocks, turned = n_sources - n_sources % SIDE, n_samples - n_samples % SIDE
+    for k in range(0, blocks, SIDE):
+        base = k // WIDTH * n_samples * WIDTH + k % WIDTH
+        for sample in range(0, turned, SIDE):
+            _turn(outputs, sources, k, sample, panels, base + sample * WIDTH)
+    for k in range(n_sources):
+        for sample in range(turned if k < blocks else 0, n_samples):
+            panels[k // WIDTH, sample, k % WIDTH] = outputs[sources[k], sample]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _turn(outputs, sources, k, sample, panels, at):
+    n_samples, like = outputs.shape[1], splat8(outputs.dtype.type(0))
+    rows = transpose(
+        (
+            load_like(outputs, get(sources, k) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 1) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 2) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 3) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 4) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 5) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 6) * n_samples + sample, like),
+            load_like(outputs, get(sources, k + 7) * n_samples + sample, like),
+        )
+    )
+    store(panels, at, rows[0])
+    store(panels, at + WIDTH, rows[1])
+    store(panels, at + 2 * WIDTH, rows[2])
+    store(panels, at + 3 * WIDTH, rows[3])
+    store(panels, at + 4 * WIDTH, rows[4])
+    store(panels, at + 5 * WIDTH, rows[5])
+    store(panels, at + 6 * WIDTH, rows[6])
+    store(panels, at + 7 * WIDTH, rows[7])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -33,6 +33,10 @@ WORD = 64
 
 TINY = 1e-300
 
+FAR = 1e25
+"""Where the fastest get so far, in draws, everybody is looked at.  If not, who is too slow for
+single precision (1e-38 of the fastest) is too slow to arrive."""
+
 
 def draw_by_race(
     missing: Missing,
@@ -76,12 +80,14 @@ def draw_by_race(
     draws, runners = np.empty((2, n_lanes), np.int32)
     weights, speeds, left, clock = np.zeros((4, n_lanes))
     weights[: len(a)] = a
+    shares = (weights / a.max()).astype(np.float32)
     starts = np.empty(len(d) + 1, np.int64)
     arrived = 0
     while not count <= arrived <= room:
         arrived = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            weights, d, seeds, end, draws, runners, speeds, left, clock, times, columns, starts,
+            weights, shares, d * a.max(), d, seeds, end, draws, runners, speeds, left, clock,
+            times, columns, starts,
         )  # fmt: skip
         end *= 2.0 if arrived < count else 0.7
     # whole numbers are partitioned faster, and sort as the times do, which are above 0
@@ -125,12 +131,15 @@ def _time_of(share: float, weights: Array) -> float:
     >>> round(_time_of(0.5, np.array([2.0, 2.0])) * 2 / math.log(2), 9)
     1.0
     """
-    time, step = 0.0, share / float(weights.mean())
-    while step > 1e-9 * time and time < LATEST:
-        time += step
+    time = -math.log1p(-share) / float(weights.mean())  # if all were alike; else too early
+    while time < LATEST:
         left = np.exp(-time * weights)
-        step = (share - 1 + float(left.mean())) / max(float(weights @ left) / len(left), TINY)
-    return time
+        arrived, pace = 1 - left.sum() / len(left), float(weights @ left) / len(left)
+        step = (share - arrived) / max(pace, TINY)
+        time += step
+        if step <= 1e-6 * time:  # whose square is how far from the end it is now
+            break
+    return float(time)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -146,13 +155,14 @@ def _leave_out_held(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _race(
-    targets, limits, columns_of, indptr, held, a, d, seeds, end, draws, runners, speeds, left,
-    clock, times, columns, starts,
+    targets, limits, columns_of, indptr, held, a, shares, fastest, d, seeds, end, draws,
+    runners, speeds, left, clock, times, columns, starts,
 ):  # fmt: skip
     """Note who arrives by the end, as far as there is room; returns how many do.
 
-    `starts` (n_targets + 1,) is filled with where those of each target begin; all arrays from
-    `a` to `clock` but `d` and `seeds` go two words beyond the columns, where `a` is 0.
+    `shares` are `a` over the largest, and `fastest` is `d` times that.  `starts` is filled with
+    where those of each target begin, and the number of all.  Arrays by column go two words
+    beyond the last, where `a` is 0.
     """
     arrived, room = 0, len(times)
     for row in range(len(targets)):
@@ -169,7 +179,8 @@ def _race(
             if column >= 0:
                 draws[column] = HELD
         # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time
-        n_runners = _note_below(draws, a, n, d[row] * end * UNIT, runners, left, speeds)
+        reach = fastest[row] * end * UNIT
+        n_runners = _note_below(draws, a, shares, n, reach, runners, left, speeds)
         for k in range(n_runners):
             left[k] = 1.0 - (left[k] + 0.5) / UNIT
         _log(left, n_runners, clock)
@@ -189,15 +200,18 @@ def _race(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _note_below(draws, a, n, factor, noted, noted_draws, noted_a):
-    """Columns whose draw is below ``a * factor``, their draws and `a`; returns how many.
+def _note_below(draws, a, shares, n, reach, noted, noted_draws, noted_a):
+    """Columns whose draw is below ``share * reach``, their draws and `a`; returns how many.
 
-    Up to seven places more are written: eight bits at a time, so that how many there are is
-    seldom foreseen wrongly.
+    A few more may be noted than are, as it is looked at in single precision; and up to seven
+    places more are written: eight bits at a time, so that how many there are is seldom
+    foreseen wrongly.
     """
     n_noted = 0
+    factor, most = np.float32(min(reach, FAR) * (1 + 1e-6)), np.float32(1.5 * UNIT)
+    least = most if reach >= FAR else np.float32(0)  # then no share may be too small
     for word in range(0, n, WORD):
-        bits = below(draws, a, word, factor, UNIT)
+        bits = below(draws, shares, word, factor, least, most)
         count = count_bits(bits)
         for first in range(n_noted, n_noted + count, 8):
             for k in range(8):
