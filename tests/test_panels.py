@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plastic.engine.candidates import locked, missing_between
-from plastic.engine.panels import WIDTH, Kept, bar, multiply, norms_of
+from plastic.engine.panels import WIDTH, Kept, search
 from plastic.engine.strongest import _field
 from plastic.topology.wiring import erdos_renyi
 
@@ -22,12 +22,7 @@ def fields(seed, dtype):
     outputs, deltas = rng.standard_normal((2, structure.n_neurons, N_SAMPLES)).astype(dtype)
     deltas[rng.random(deltas.shape) < 0.3] = 0
     deltas[missing.targets[::2]] = -3 * outputs[rng.choice(missing.sources, 15)]
-    outputs, deltas = locked(outputs), locked(deltas)
-    norms = (
-        norms_of(outputs, locked(missing.sources)),
-        norms_of(deltas, locked(missing.targets)),
-    )
-    return _field(missing, outputs, deltas, *norms), missing
+    return _field(missing, locked(outputs), locked(deltas)), missing
 
 
 def reaching(field, bound):
@@ -36,9 +31,7 @@ def reaching(field, bound):
     kept = Kept(
         np.empty(room, field.panels.dtype), np.empty(room, np.int32), np.empty(room, np.int32)
     )
-    barred = np.empty((len(field.targets), len(field.panels)), np.uint64)
-    bar(field, 0, barred)
-    panel, found = multiply(field, barred, 0, 0, bound, kept, 0)
+    panel, found = search(field, 0, len(field.targets), 0, bound, kept, 0)
     assert panel == len(field.panels)
     sizes, rows, columns = (array[:found].tolist() for array in kept)
     return dict(zip(zip(rows, columns, strict=True), sizes, strict=True))

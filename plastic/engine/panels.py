@@ -43,8 +43,9 @@ class Field(NamedTuple):
     deltas: Array  # (n_neurons, n_samples)
     target_norms: Array  # (n_targets,)
     masks: Array  # (n_targets, n_words): a bit for each sample whose delta is not 0
-    targets: Slots  # (n_targets,)
+    targets: Slots  # (n_targets,): in the order in which they are searched
     limits: Slots  # (n_targets,): how many of the sources may lead to it
+    rows: Slots  # (n_targets,): its place among the targets
     indptr: Array  # of the structure, as is the last one
     held: Array
 
@@ -67,6 +68,22 @@ def norms_of(values, rows):
             total += np.float64(of[sample]) * np.float64(of[sample])
         norms[k] = math.sqrt(total)
     return norms
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def gradients_of_mean(outputs, sources, deltas, targets):
+    """Sum over the samples of the mean output of the sources times the delta of each target."""
+    n_samples = outputs.shape[1]
+    mean, found = np.zeros(n_samples), np.empty(len(targets))
+    for source in sources:
+        for sample in range(n_samples):
+            mean[sample] += outputs[source, sample]
+    for k in range(len(targets)):
+        of, total = deltas[targets[k]], 0.0
+        for sample in range(n_samples):
+            total += mean[sample] * of[sample]
+        found[k] = total / len(sources)
+    return found
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -123,19 +140,11 @@ def fill_masks(deltas, targets, masks):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def bar(field, first, barred):
-    """Bits of the lanes that may not lead to a target, or do so already.
-
-    Parameters
-    ----------
-    field : Field
-    first : int
-        The first target.
-    barred : uint64 array, shape (n_rows, n_panels)
-        To be filled.
-    """
-    n_panels = barred.shape[1]
-    for row in range(len(barred)):
+def _bar(field, first, n_rows):
+    """Bits of the lanes that may not lead to a target, or do so already, (n_rows, n_panels)."""
+    n_panels = len(field.panels)
+    barred = np.empty((n_rows, n_panels), np.uint64)
+    for row in range(n_rows):
         target, limit = field.targets[first + row], field.limits[first + row]
         for panel in range(n_panels):
             bits = np.uint64(0)
@@ -147,10 +156,11 @@ def bar(field, first, barred):
             lane = field.lanes[field.held[e]]
             if lane >= 0:
                 barred[row, lane // WIDTH] |= ONE << np.uint64(lane % WIDTH)
+    return barred
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def multiply(field, barred, first, panel, bound, kept, found):
+def search(field, first, n_rows, panel, bound, kept, found):
     r"""Note the gradients that reach a bound, panel by panel, as long as there is room.
 
     By the inequality of Cauchy and Schwarz no gradient is above the product of the norms,
@@ -160,10 +170,10 @@ def multiply(field, barred, first, panel, bound, kept, found):
     Parameters
     ----------
     field : Field
-    barred : uint64 array, shape (n_rows, n_panels)
-        What `bar` filled.
-    first, panel : int
-        The first target and panel.
+    first, n_rows : int
+        The targets.
+    panel : int
+        The panel to begin with.
     bound : float
         In the precision of the panels; all reach a negative one.
     kept : Kept
@@ -177,7 +187,7 @@ def multiply(field, barred, first, panel, bound, kept, found):
     found : int
         How many are noted now.
     """
-    n_rows, n_panels = barred.shape
+    barred, n_panels = _bar(field, first, n_rows), len(field.panels)
     rows, products = np.empty(n_rows + 1, np.int64), np.empty(WIDTH, field.panels.dtype)
     least = field.panels.dtype.type(bound)
     # a sum of rounded products may be above the true one by as much
@@ -187,17 +197,19 @@ def multiply(field, barred, first, panel, bound, kept, found):
         reach, columns, n = field.norms[panel] * slack, field.columns[panel], 0
         for row in range(n_rows):
             rows[n] = row
-            able = field.target_norms[first + row] * reach + smallest >= bound
-            n += able & (barred[row, panel] != ALL)
+            unable = field.target_norms[first + row] * reach + smallest < bound
+            n += (barred[row, panel] != ALL) & (not unable)
         rows[n] = rows[max(n - 1, 0)]  # fills up the last two
         for k in range(0, n, 2):
             row0, row1 = rows[k], rows[k + 1]
             sums0, sums1 = multiply_two(field, panel, first + row0, first + row1)
             bits = reaching(sums0, least) & ~barred[row0, panel]
-            found = note(bits, sums0, products, first + row0, columns, kept, found)
+            found = note(bits, sums0, products, field.rows[first + row0], columns, kept, found)
             if k + 1 < n:
                 bits = reaching(sums1, least) & ~barred[row1, panel]
-                found = note(bits, sums1, products, first + row1, columns, kept, found)
+                found = note(
+                    bits, sums1, products, field.rows[first + row1], columns, kept, found
+                )
         panel += 1
     return panel, found
 

@@ -7,14 +7,14 @@ Whatever is left out (see `plastic.engine.panels`) changes no bit of what is fou
   what is worth keeping.  The sources of a panel have norms of about one size, as they are
   sorted by it.
 
-What is worth keeping is guessed from a sample of the pairs.  If fewer than are wanted reach
-that bound, the search begins again with a lower one.
+What is worth keeping is guessed from the first targets, which are fair samples of all, and
+from more and more of them.  If fewer than are wanted reach that bound in the end, the search
+begins again with a lower one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,16 @@ from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from plastic.engine.candidates import Missing, count_held, locked
+from plastic.engine.candidates import Missing, locked
 from plastic.engine.panels import (
     WIDTH,
     Field,
     Kept,
-    bar,
     fill_masks,
     fill_panels,
-    multiply,
+    gradients_of_mean,
     norms_of,
+    search,
 )
 from plastic.engine.plan import aligned_empty
 from plastic.engine.ranking import order_of, sort_keys, split_lowest
@@ -39,14 +39,15 @@ from plastic.engine.ranking import order_of, sort_keys, split_lowest
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
 
+FIRST_ROWS = 16
 MOST_ROWS = 512
-"""Targets that meet a panel before the next one takes its place in the cache."""
+"""Targets that meet a panel before the next one takes its place in the cache; few at first,
+until there is a bound."""
 
 SORTED = 4 * WIDTH
 """Sources that are sorted by norm among each other, where their order limits their targets."""
 
-SAMPLED = 256
-"""Targets from which the first bound is guessed, each with `WIDTH` sources."""
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def strongest_missing(
@@ -72,22 +73,16 @@ def strongest_missing(
     """
     seed = rng.integers(2**63, dtype=np.uint64)
     outputs, deltas = locked(outputs), locked(deltas)
-    norms = norms_of(outputs, locked(missing.sources))
-    target_norms = norms_of(deltas, locked(missing.targets))
-    field = _field(missing, outputs, deltas, norms, target_norms)
-    # a panel is done before it is seen that all is full, and the sample must fit, too
-    room = 2 * count + (MOST_ROWS + SAMPLED) * WIDTH
+    field = _field(missing, outputs, deltas)
+    room = 2 * count + MOST_ROWS * WIDTH  # a panel is done before it is seen that all is full
     kept = Kept(
         np.empty(room, outputs.dtype), np.empty(room, np.int32), np.empty(room, np.int32)
     )
-    looked_at, sample = 0, kept.sizes[:0]
-    if missing.count > WIDTH * SAMPLED:
-        looked_at, sample = _sample(missing, outputs, deltas, norms, target_norms, kept)
-    share, found, bound = count / missing.count, 0, 0.0
-    while found < count and bound >= 0:
-        bound = _guess(looked_at, sample, share)
-        found = _search(field, kept, count, bound, seed)
-        share *= 4.0
+    above_zero = float(np.finfo(outputs.dtype).smallest_subnormal)
+    found = 0
+    for bound, margin in ((above_zero, 1.0), (above_zero, 8.0), (-1.0, math.inf)):
+        if found < count:
+            found = _search(field, kept, count, bound, margin, seed)
     sizes, rows, columns = (array[:found] for array in kept)
     order = order_of(sort_keys(sizes, falling=True))
     sizes, rows, columns = sizes[order], rows[order], columns[order]
@@ -95,11 +90,12 @@ def strongest_missing(
     return missing.sources[columns], missing.targets[rows], sizes / outputs.shape[1]
 
 
-def _field(
-    missing: Missing, outputs: Array, deltas: Array, norms: Array, target_norms: Array
-) -> Field:
-    n_sources, n_samples = len(norms), outputs.shape[1]
+def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
+    n_sources, n_samples = len(missing.sources), outputs.shape[1]
     n_panels = -(-n_sources // WIDTH)
+    norms = norms_of(outputs, locked(missing.sources))
+    rows = _spread(_strengths(missing, outputs, deltas, norms))
+    targets = locked(missing.targets[rows])
     # what comes late in the order is of no use to the first targets, so it is kept apart
     apart = n_sources if missing.limits.min() == n_sources else SORTED
     order = np.concatenate(
@@ -112,8 +108,8 @@ def _field(
     panels = aligned_empty((n_panels, n_samples, WIDTH), outputs.dtype)
     panels[-1] = 0
     fill_panels(outputs, locked(missing.sources[order]), panels)
-    masks = np.empty((len(missing.targets), -(-n_samples // 64)), np.uint64)
-    fill_masks(deltas, locked(missing.targets), masks)
+    masks = np.empty((len(targets), -(-n_samples // 64)), np.uint64)
+    fill_masks(deltas, targets, masks)
     return Field(
         panels=panels,
         norms=np.append(norms, 0.0)[columns].max(axis=1),
@@ -121,30 +117,82 @@ def _field(
         columns=columns,
         lanes=lanes,
         deltas=deltas,
-        target_norms=target_norms,
+        target_norms=norms_of(deltas, targets),
         masks=masks,
-        targets=locked(missing.targets),
-        limits=locked(missing.limits),
+        targets=targets,
+        limits=locked(missing.limits[rows]),
+        rows=rows,
         indptr=missing.indptr,
         held=missing.held,
     )
 
 
-def _search(field: Field, kept: Kept, count: int, bound: float, seed: np.uint64) -> int:
+def _strengths(missing: Missing, outputs: Array, deltas: Array, norms: Array) -> Array:
+    """About how large the gradients of each target are, by the mean output and by norms."""
+    sources, targets = locked(missing.sources), locked(missing.targets)
+    of_mean = gradients_of_mean(outputs, sources, deltas, targets)
+    own = norms_of(deltas, targets) ** 2 * (norms @ norms / len(norms)) / outputs.shape[1]
+    strengths: Array = np.sqrt(of_mean**2 + own)
+    return strengths
+
+
+def _spread(values: Array) -> Slots:
+    """An order in which the first ones are fair samples of all values.
+
+    Multiples of the golden ratio fall evenly into the unit interval, however many they are.
+
+    Examples
+    --------
+    >>> _spread(np.array([5.0, 1.0, 2.0, 4.0, 3.0]))[:3]
+    array([1, 3, 2])
+    """
+    n = len(values)
+    places = np.argsort(np.arange(n) * GOLDEN % 1.0)
+    rows = np.empty(n, np.int64)
+    rows[places] = np.argsort(values)
+    return rows
+
+
+def _search(
+    field: Field, kept: Kept, count: int, bound: float, margin: float, seed: np.uint64
+) -> int:
     """Keep the largest, `count` of them if so many reach the bound; returns how many."""
-    found, n_panels = 0, len(field.panels)
-    for first in range(0, len(field.targets), MOST_ROWS):
-        n_rows = min(MOST_ROWS, len(field.targets) - first)
-        barred = np.empty((n_rows, n_panels), np.uint64)
-        bar(field, first, barred)
-        panel = 0
+    found, first, n_rows = 0, 0, min(FIRST_ROWS, MOST_ROWS)
+    n_panels, n_targets = len(field.panels), len(field.targets)
+    while first < n_targets:
+        n_rows, panel = min(n_rows, n_targets - first), 0
         while panel < n_panels:
-            panel, found = multiply(field, barred, first, panel, bound, kept, found)
+            panel, found = search(field, first, n_rows, panel, bound, kept, found)
             if panel < n_panels:  # there is no more room
                 found, bound = _keep_largest(field, kept, found, count, seed)
+        first, n_rows = first + n_rows, min(8 * n_rows, MOST_ROWS)
+        if first < n_targets:
+            found, bound = _raise(kept, found, bound, count * first / n_targets, first, margin)
     if found > count:
         found, _ = _keep_largest(field, kept, found, count, seed)
     return found
+
+
+def _raise(
+    kept: Kept, found: int, bound: float, expected: float, n_rows: int, margin: float
+) -> tuple[int, float]:
+    """A bound that a few more than are expected of these targets reach; all that reach it stay.
+
+    Targets differ, so the fewer they are, the more is left.
+    """
+    spare = expected / math.sqrt(n_rows) + math.sqrt(expected)
+    wanted = expected + 3 * margin * spare + 5
+    if wanted >= found:
+        return found, bound
+    place = found - math.ceil(wanted)
+    sizes = kept.sizes[:found]
+    higher = np.partition(sizes, place)[place]
+    if higher > bound:
+        stay = np.flatnonzero(sizes >= higher)
+        for array in kept:
+            array[: len(stay)] = array[stay]
+        found, bound = len(stay), float(higher)
+    return found, bound
 
 
 def _keep_largest(
@@ -185,50 +233,3 @@ def _sort_equals(sizes, rows, columns):
             for k in range(len(pairs)):
                 rows[start + k], columns[start + k] = pairs[k] >> 32, pairs[k] & 0x7FFFFFFF
         start = stop
-
-
-# ----------------------------------------------------------------------------- the first bound
-
-
-def _sample(
-    missing: Missing,
-    outputs: Array,
-    deltas: Array,
-    norms: Array,
-    target_norms: Array,
-    kept: Kept,
-) -> tuple[int, Array]:
-    """How many pairs were looked at, and the sizes above 0; sources and targets of all norms.
-
-    `kept` is what they are noted in meanwhile.
-    """
-    at, rows = _spread(norms, WIDTH), _spread(target_norms, SAMPLED)
-    columns = np.full(len(missing.columns), -1)
-    columns[missing.sources[at]] = np.arange(len(at))
-    targets, limits = missing.targets[rows], np.searchsorted(at, missing.limits[rows])
-    n_held = count_held(locked(targets), columns, missing.indptr, missing.held)
-    some = replace(
-        missing,
-        sources=missing.sources[at],
-        targets=targets,
-        limits=limits,
-        columns=columns,
-        count=int(limits.sum()) - n_held,
-    )
-    least = float(np.finfo(outputs.dtype).smallest_subnormal)
-    field = _field(some, outputs, deltas, norms[at], target_norms[rows])
-    found = _search(field, kept, some.count + 1, least, np.uint64(0))
-    return some.count, kept.sizes[:found].copy()
-
-
-def _spread(values: Array, n: int) -> Slots:
-    """Places of `n` values at most, from the lowest to the highest; ascending."""
-    n = min(n, len(values))
-    return np.sort(np.argsort(values)[np.arange(n) * len(values) // n])
-
-
-def _guess(looked_at: int, sizes: Array, share: float) -> float:
-    """A size that a share of all pairs reach, and a few more; -1 where all may have to."""
-    expected = share * looked_at
-    place = len(sizes) - 5 - math.ceil(1.15 * expected + 3 * math.sqrt(expected))
-    return float(np.partition(sizes, place)[place]) if place >= 0 else -1.0
