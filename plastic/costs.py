@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plastic.topology import Kind, Structure
+from plastic.topology import Structure
 
 
 @dataclass
@@ -54,7 +54,8 @@ def pass_flops(structure: Structure, n_samples: int) -> int:
 
     Deltas are sent back along all connections but those that leave inputs.
     """
-    from_inputs = int(np.sum(structure.kinds[structure.sources] == Kind.INPUT))
+    starts, inputs = structure.out.indptr, structure.inputs
+    from_inputs = int(np.sum(starts[inputs + 1] - starts[inputs]))
     return 2 * n_samples * (2 * structure.n_connections - from_inputs)
 
 

@@ -55,9 +55,8 @@ def missing_between(structure: Structure, sources: Slots, targets: Slots) -> Mis
     sources, targets : int arrays
     """
     rank = structure.rank
-    sources = sources[np.argsort(rank[sources])]
-    targets = targets[np.argsort(rank[targets])]
-    limits = np.searchsorted(rank[sources], rank[targets])
+    (sources, ranks), (targets, of_targets) = _in_order(sources, rank), _in_order(targets, rank)
+    limits = np.searchsorted(ranks, of_targets)
     columns = np.full(structure.n_neurons, -1)
     columns[sources] = np.arange(len(sources))
     held = count_held(locked(targets), columns, structure.indptr, structure.sources)
@@ -65,6 +64,15 @@ def missing_between(structure: Structure, sources: Slots, targets: Slots) -> Mis
     return Missing(
         sources, targets, limits, columns, structure.indptr, structure.sources, count
     )
+
+
+def _in_order(slots: Slots, rank: Array) -> tuple[Slots, Array]:
+    """Slots by rank, as those of layers lie already; and their ranks."""
+    ranks = rank[slots]
+    if (ranks[1:] < ranks[:-1]).any():
+        order = np.argsort(ranks)
+        slots, ranks = slots[order], ranks[order]
+    return slots, ranks
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

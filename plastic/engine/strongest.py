@@ -15,6 +15,7 @@ begins again with a lower one.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -146,11 +147,14 @@ def _spread(values: Array) -> Slots:
     >>> _spread(np.array([5.0, 1.0, 2.0, 4.0, 3.0]))[:3]
     array([1, 3, 2])
     """
-    n = len(values)
-    places = np.argsort(np.arange(n) * GOLDEN % 1.0)
-    rows = np.empty(n, np.int64)
-    rows[places] = np.argsort(values)
+    rows = np.empty(len(values), np.int64)
+    rows[_golden(len(values))] = np.argsort(values)
     return rows
+
+
+@lru_cache(maxsize=16)
+def _golden(n: int) -> Slots:
+    return np.argsort(np.arange(n) * GOLDEN % 1.0)
 
 
 def _search(
