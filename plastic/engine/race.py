@@ -148,6 +148,8 @@ def _leave_out_held(
 ) -> None:
     for k in range(len(sources)):
         found = 0
+        if not fits[k]:
+            continue
         for e in range(indptr[targets[k]], indptr[targets[k] + 1]):
             found += held[e] == sources[k]  # to the end: so it is vectorized
         fits[k] &= found == 0
