@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from test_compare import THREE, write_sweep
 
@@ -48,6 +48,8 @@ def shown_by_latex(source):
 
 
 @given(st.text(st.characters(codec="utf-8")) | st.text("\\&%$#_{}~^<>|`+-=9a "))
+@example("---")
+@example("+----1")
 def test_latex_shows_any_text_as_it_is(text):
     source = escape_latex(text)
     assert shown_by_latex(source) == text

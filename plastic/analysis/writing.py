@@ -69,7 +69,7 @@ def escape_latex(text: str) -> str:
     deep\_rewiring 5\% $\pm$1 $-$2.0 $\pm$0.1
     """
     escaped = "".join(_LATEX.get(letter, letter) for letter in text)
-    escaped = escaped.replace("--", "-{}-")  # else a dash
+    escaped = re.sub("-(?=-)", "-{}", escaped)  # else a dash
     return _SIGN.sub("$-$", escaped).replace("+-", r"$\pm$")
 
 
