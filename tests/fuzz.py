@@ -7,6 +7,7 @@ import random
 import resource
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
@@ -20,8 +21,8 @@ ROOM = 2**29
 @contextmanager
 def bounded_memory():
     """No more address space than there is in use now, and some room: beyond, MemoryError."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        used = int(file.read().split()[0]) * resource.getpagesize()
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+    used = int(pages) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, hard))
     try:

@@ -141,7 +141,7 @@ class Loops(BetaThompson):
 class LoopsOnOneLine(Greedy):
     def values(self, arms, rng):
         mean = super().values(arms, rng)
-        return np.array([value for value in mean.ravel()]).reshape(mean.shape)  # noqa: C416
+        return np.array([1.0 * value for value in mean.ravel()]).reshape(mean.shape)
 
 
 class Overwrites(BetaThompson):

@@ -13,22 +13,28 @@ from plastic.engine.blocks import SIDE, transpose
 from plastic.engine.simd import LANES, get, load, load_like, put, store
 
 
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def load_turned(values, rows, first, width, column):
+    """Eight rows of an array of this width, from `first` on, and eight columns, turned."""
+    like = simd.splat8(values.dtype.type(0))
+    return transpose(
+        (
+            load_like(values, get(rows, first) * width + column, like),
+            load_like(values, get(rows, first + 1) * width + column, like),
+            load_like(values, get(rows, first + 2) * width + column, like),
+            load_like(values, get(rows, first + 3) * width + column, like),
+            load_like(values, get(rows, first + 4) * width + column, like),
+            load_like(values, get(rows, first + 5) * width + column, like),
+            load_like(values, get(rows, first + 6) * width + column, like),
+            load_like(values, get(rows, first + 7) * width + column, like),
+        )
+    )
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def load_block(outputs, base, inputs, X, rows, sample, feature):
     """Lay a block of samples and features; its first lane is `base` of each neuron."""
-    n_features, like = len(inputs), simd.splat8(outputs.dtype.type(0))
-    columns = transpose(
-        (
-            load_like(X, get(rows, sample) * n_features + feature, like),
-            load_like(X, get(rows, sample + 1) * n_features + feature, like),
-            load_like(X, get(rows, sample + 2) * n_features + feature, like),
-            load_like(X, get(rows, sample + 3) * n_features + feature, like),
-            load_like(X, get(rows, sample + 4) * n_features + feature, like),
-            load_like(X, get(rows, sample + 5) * n_features + feature, like),
-            load_like(X, get(rows, sample + 6) * n_features + feature, like),
-            load_like(X, get(rows, sample + 7) * n_features + feature, like),
-        )
-    )
+    columns = load_turned(X, rows, sample, len(inputs), feature)
     store(outputs, base + get(inputs, feature) * LANES, columns[0])
     store(outputs, base + get(inputs, feature + 1) * LANES, columns[1])
     store(outputs, base + get(inputs, feature + 2) * LANES, columns[2])

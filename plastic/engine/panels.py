@@ -19,8 +19,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from plastic.engine.bits import lowest_bit, reaching
-from plastic.engine.blocks import SIDE, transpose
-from plastic.engine.simd import LANES, fma, get, load_like, splat8, splat_pair, store
+from plastic.engine.blocks import SIDE
+from plastic.engine.loading import load_turned
+from plastic.engine.simd import LANES, fma, get, load_like, splat_pair, store
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
@@ -105,19 +106,7 @@ def fill_panels(outputs, sources, panels):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _turn(outputs, sources, k, sample, panels, at):
-    n_samples, like = outputs.shape[1], splat8(outputs.dtype.type(0))
-    rows = transpose(
-        (
-            load_like(outputs, get(sources, k) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 1) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 2) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 3) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 4) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 5) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 6) * n_samples + sample, like),
-            load_like(outputs, get(sources, k + 7) * n_samples + sample, like),
-        )
-    )
+    rows = load_turned(outputs, sources, k, outputs.shape[1], sample)
     store(panels, at, rows[0])
     store(panels, at + WIDTH, rows[1])
     store(panels, at + 2 * WIDTH, rows[2])

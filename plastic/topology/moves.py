@@ -114,13 +114,10 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
         flags = attempt(locked(np.argsort(ids)))
     if flags:
         _refuse(structure, wanted, flags)
-    new_ids, gone = new_ids[:n], gone[:k]
-    if new_ids.dtype == np.int64:  # the highest may have gone
-        new_ids = new_ids.astype(id_dtype(int(new_ids.max(initial=-1))), copy=False)
-    moved = structure.with_connections(indptr, sources[:n], new_ids)
+    moved = structure.with_connections(indptr, sources[:n], new_ids[:n])
     if flags & AGAINST:
         moved = _reordered(moved, wanted)
-    return Move(moved, gather[:n], gone, bringing_back(state, gone, *named))
+    return Move(moved, gather[:n], gone[:k], bringing_back(state, gone[:k], *named))
 
 
 def _check_room(n: int) -> None:

@@ -15,7 +15,6 @@ from plastic.topology.structure import (
     Kind,
     Structure,
     concatenated_ranges,
-    id_dtype,
 )
 
 Gather = NDArray[np.integer]
@@ -116,10 +115,7 @@ def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gathe
         np.zeros_like(indptr), np.empty(0, np.int32), np.empty(0, np.int32),
         np.empty(0, np.int64), indptr, sources, ids, gather,
     )  # fmt: skip
-    ids = ids[:n]
-    if ids.dtype == np.int64:  # the highest may have gone
-        ids = ids.astype(id_dtype(int(ids.max(initial=-1))), copy=False)
-    return structure.with_connections(indptr, sources[:n], ids), gather[:n]
+    return structure.with_connections(indptr, sources[:n], ids[:n]), gather[:n]
 
 
 def insert_neurons(

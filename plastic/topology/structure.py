@@ -129,6 +129,8 @@ class Structure:
         self, indptr: NDArray[np.int64], sources: NDArray[np.int32], ids: IntArray
     ) -> Structure:
         """The same neurons, with whatever is known of them, and other connections."""
+        if ids.dtype == np.int64:  # the highest may have gone
+            ids = ids.astype(id_dtype(int(ids.max(initial=-1))), copy=False)
         other = object.__new__(Structure)
         held = vars(other)
         held.update(vars(self))
