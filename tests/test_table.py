@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from samples import GOOD, LABELS, assert_same, generator
 
+from experiments.choices import build
 from plastic import datasets
 from plastic.errors import DataUnavailable, InvalidData, InvalidParameter
 
@@ -227,9 +228,29 @@ def test_columns_are_left_out_and_separated_as_asked(tmp_path):
         datasets.table(generator(), missing="mean", **options)
     with pytest.raises(InvalidParameter, match="max_categories must be a whole number"):
         datasets.table(generator(), max_categories=0, **options)
+    for wrong in ("", "ab", '"', "\n", ";;"):
+        with pytest.raises(InvalidParameter, match="separator must be one character, no"):
+            datasets.table(generator(), **options | {"separator": wrong})
     np.savez(tmp_path / "own.npz", X=GOOD, y=LABELS)
     with pytest.raises(InvalidData, match="has no names of columns, so none can be dropped"):
         datasets.table(generator(), path=str(tmp_path / "own.npz"), target="y", drop=["a"])
+
+
+@pytest.mark.parametrize(("mark", "spelled"), [(";", "';'"), ("\t", r"'\t'"), ("|", "'|'")])
+def test_separators_are_spelled_on_a_command_line_as_documented(
+    mark, spelled, tmp_path, config_of
+):
+    FRAME.to_csv(tmp_path / "own.csv", sep=mark, index=False)
+    chosen = ["dataset=table", f"dataset.path={tmp_path}/own.csv", "dataset.target=grade"]
+    config = config_of(*chosen, f"dataset.separator={spelled}", "dataset.missing=fill")
+    assert build(config, "dataset", rng=generator()).columns[0] == "age"
+
+
+def test_a_single_array_is_no_npz(tmp_path):
+    np.save(tmp_path / "own.npy", GOOD)
+    (tmp_path / "own.npy").rename(tmp_path / "own.npz")
+    with pytest.raises(InvalidData, match=r"own\.npz is not an npz file$"):
+        datasets.table(generator(), path=str(tmp_path / "own.npz"), target="y")
 
 
 def test_bad_files_are_refused(tmp_path):
@@ -243,8 +264,8 @@ def test_bad_files_are_refused(tmp_path):
         ("own.csv", b"a,b\n" + b"1,2,3\n" * 9, "more values in a row than names"),
         ("own.csv", b"a,b\n\xff\xfe,2\n", "is not a CSV table"),
         ("own.parquet", b"no parquet", "is not a Parquet table"),
-        ("own.npz", b"no zip", "cannot be read without pickle as npz"),
-        ("own.npz", b"", "cannot be read without pickle as npz"),
+        ("own.npz", b"no zip", r"own\.npz is not an npz file$"),
+        ("own.npz", b"", r"own\.npz is not an npz file$"),
     ):
         path = tmp_path / name
         path.write_bytes(content)

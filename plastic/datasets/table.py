@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 from plastic.datasets.base import TASKS, Dataset
 from plastic.datasets.checking import listed
 from plastic.datasets.preparing import MISSING, from_arrays
-from plastic.errors import DataUnavailable, InvalidData, check_count, check_in
+from plastic.errors import (
+    DataUnavailable,
+    InvalidData,
+    InvalidParameter,
+    check_count,
+    check_in,
+)
 
 Table = tuple[NDArray[Any], NDArray[Any], Sequence[str] | None]  # X, y, names of the inputs
 
 UNKNOWN = "?"
 """Stands for a missing value in many a published CSV, beside what pandas takes for one."""
+
+QUOTES_AND_ENDS = '"\n\r'
+"""What a CSV cannot have between its values."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,8 @@ def table(
         A column that is not numeric and holds more different values is refused: each would
         be an input.
     separator : str
-        What stands between the values of a CSV, as ";" or a tab.
+        The one character between the values of a CSV, as ";"; ``\t`` is a tab, also where
+        a command line spells it.
     reward_size, test_size, scale
         As in `from_arrays`.
 
@@ -86,7 +96,7 @@ def table(
         If the file cannot be read or learned from; the message names the columns, and what
         to do about them.
     InvalidParameter
-        As in `from_arrays`.
+        As in `from_arrays`, and for a separator that is none.
 
     Examples
     --------
@@ -105,6 +115,11 @@ def table(
         check_in("task", task, TASKS)
     check_in("missing", missing, MISSING)
     check_count("max_categories", max_categories)
+    separator = separator.replace(r"\t", "\t")
+    if len(separator) != 1 or separator in QUOTES_AND_ENDS:
+        raise InvalidParameter(
+            f"separator must be one character, no quote and no end of a line, got {separator!r}"
+        )
     file = Path(path).expanduser()
     if not file.is_file():
         raise DataUnavailable(f"there is no file {file}")
@@ -139,7 +154,7 @@ def _read_csv(file: Path, reading: Reading) -> Table:
     except pd.errors.EmptyDataError as error:
         raise InvalidData(f"{file} is empty") from error
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InvalidData(f"{file} is not a CSV table: {error}") from error
+        raise InvalidData(f"{file} is not a CSV table: {str(error).strip()}") from error
     if not isinstance(frame.index, pd.RangeIndex):  # pandas took the first column for an index
         raise InvalidData(f"{file} has more values in a row than names in its first row")
     if len(frame.columns) == 1:
@@ -245,6 +260,8 @@ def _read_npz(file: Path, reading: Reading) -> Table:
     if reading.drop:
         raise InvalidData(f"{file} has no names of columns, so none can be dropped")
     target = reading.target
+    if not is_zipfile(file):  # NumPy would take it for a pickle, and tell how to load that
+        raise InvalidData(f"{file} is not an npz file")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             for name in ("X", target):
