@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.errors import MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -267,22 +267,38 @@ def explain(error: Exception) -> str:
     error : Exception
         As it came out of Hydra.
     """
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override!r} cannot be read: it must be key=value, and text with marks in "
+            "it needs quotes of its own, as in \"dataset.separator=';'\""
+        )
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
         if group == "hydra/launcher" and name in EXTRAS:
             library, extra = EXTRAS[name]
             return (
                 f'this needs {library}, which is not installed: pip install "plastic[{extra}]"'
             )
-        return f"there is no {group} {name!r}; choose one of {', '.join(error.options)}"
-    cause = error.__cause__ or error
+        files = (config_folder() / group).glob("*.yaml")
+        options = error.options or sorted(file.stem for file in files)
+        return f"there is no {group or 'file'} {name!r}; choose one of {', '.join(options)}"
+    where, cause = "", error.__cause__ or error
+    if found := re.match("In '(.*)': ", str(error)):  # Hydra tells of the cause in words only
+        where, cause = f"{found[1]}: ", error.__context__ or error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         beside: Any = cause.parent_node
         known = [str(key) for key in beside if not str(key).startswith("_")]
         group, _, name = str(cause.full_key).partition(".")
         if group in LISTED and name and "." not in name:
             return f"{group} has no {name!r}; choose it first, as in {group}={name}"
-        return unknown_key(str(cause.full_key), known)
+        return where + unknown_key(str(cause.full_key), known)
     if isinstance(cause, OmegaConfBaseException):
-        return f"{cause.full_key}: {str(cause).splitlines()[0]}"
+        return f"{where}{cause.full_key}: {str(cause).splitlines()[0]}"
+    if found := re.match("Ambiguous value for argument '(.*)'", str(error)):
+        return (
+            f"{found[1]!r} has several values: add -m (--multirun) for a run of each, or "
+            "brackets, as in key=[one,other], for a list"
+        )
+    if isinstance(error, HydraException):
+        return " ".join(str(error).split())
     return str(error).strip()

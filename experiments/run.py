@@ -361,8 +361,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(code)
-    if failures:
-        sys.exit(f"error: {len(failures)} run(s) failed")
+    if failures:  # each has been told in a line of its own
+        sys.exit(f"error: {len(failures)} runs failed" if len(failures) > 1 else 1)
     if elsewhere:
         sys.exit(ELSEWHERE)
 

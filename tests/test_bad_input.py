@@ -50,7 +50,7 @@ WRONG = {
     "null for a choice": (["policy=null"], ["policy takes the name", "'policy=null'"]),
     "choice added": (["+policy=set"], ["policy=name", "got '+policy=set'"]),
     "choice taken away": (["~policy"], ["policy needs a choice with a _target_, got {}"]),
-    "sweep without -m": (["policy=set,rigl"], ["'policy=set,rigl'", "--multirun"]),
+    "sweep without -m": (["policy=set,rigl"], ["'policy=set,rigl' has", "--multirun"]),
     # keys
     "root key": (["densty=0.1"], ["no key 'densty' (did you mean 'density'?)", "seed"]),
     "added root key": (["+densty=0.1"], ["there is no key 'densty'", "'density'"]),
@@ -65,7 +65,16 @@ WRONG = {
         ["there is no key 'policy.momentum'", "keys are every, until, fraction"],
     ),
     "key of Hydra": (["hydra.swep=1"], ["there is no key 'hydra.swep'", "'sweep'"]),
-    "no value": (["density"], ["'density'", "EQUAL"]),
+    "no value": (["density"], ["'density' cannot be read: it must be key=value"]),
+    "open bracket": (["wiring.hidden=[8"], ["'wiring.hidden=[8' cannot be read"]),
+    "bare mark": (["dataset.separator=;"], ["needs quotes", "\"dataset.separator=';'\""]),
+    "no metric": (["metrics=[age,agee]"], ["there is no metrics 'agee'; choose one of age,"]),
+    "no file of ours": (["--config-name", "cfg"], ["there is no file 'cfg'", "config, masks"]),
+    "another program's": (
+        ["experiment=regret"],
+        ["experiment/regret: there is no key 'n_runs'"],
+    ),
+    "package": (["policy@mine=set"], ["Could not override 'policy@mine'. Did you mean"]),
     # types
     "density text": (["density=thin"], ["density: ", "'thin'", "Float"]),
     "steps fraction": (["steps=1.5"], ["steps: ", "'1.5'", "Integer"]),
@@ -138,6 +147,7 @@ def assert_refused(ended, *fragments):
     """One message without Python's innards, and an exit code that says so."""
     assert ended.code == 1
     assert ended.err.startswith("error: ")
+    assert ended.err.count("\n") == 1, "one line"
     assert "Traceback" not in ended.err + ended.out
     assert ended.out == ""
     for fragment in fragments:
