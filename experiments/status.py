@@ -39,7 +39,7 @@ def _tell(folder: Path, everything: bool) -> int:
     runs = survey(folder)
     found = counts(runs)
     listed = ", ".join(f"{n} {state}" for state, n in found.items())
-    print(f"{folder}: {len(runs)} runs: {listed}")
+    print(f"{folder}: {len(runs)} {'run' if len(runs) == 1 else 'runs'}: {listed}")
     for state, n in found.items():
         if state == COMPLETE:
             continue

@@ -43,6 +43,20 @@ def test_one_policy_and_fifty_and_missing_seeds_make_a_page(tmp_path, policies):
     assert ("no two policies" in text) == (policies == 1)
 
 
+def test_pictures_of_one_run_name_its_setting_where_there_are_several(tmp_path):
+    for dataset in ("digits", "wine"):
+        row = {"dataset": dataset, "seed": 0, "density": 0.1, "run_id": dataset}
+        write_run(tmp_path / dataset, row, {"n_edits": 2})
+    text = report(load_results(tmp_path))
+    titles = re.findall(r"<h3>(Edits: .*?|Arms, pulls: .*?)</h3>", text)
+    names = [f"set, seed 0: {dataset}, density 0.1" for dataset in ("digits", "wine")]
+    assert titles == [f"{what}: {name}" for what in ("Edits", "Arms, pulls") for name in names]
+    assert "<p class='faint'>2 runs: " in text
+    text = report(load_results(tmp_path / "wine"))
+    assert "<h3>Edits: set, seed 0</h3>" in text
+    assert "<p class='faint'>1 run: " in text
+
+
 def test_where_all_failed_the_page_says_why(tmp_path):
     row = {"policy": "set", "seed": 0, "density": 0.1, "run_id": "a", "dataset": "digits"}
     with pytest.raises(ValueError, match="reason"), Recorder(tmp_path / "a", row, config=""):

@@ -111,6 +111,12 @@ def test_the_program_names_every_run_that_is_not_complete(study, capsys):
     assert "seed=0" not in said
 
 
+def test_one_run_is_told_of_as_one(tmp_path, capsys):
+    write_run(tmp_path / "r0", {"seed": 0})
+    assert program.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}: 1 run: 1 complete\n"
+
+
 def test_long_lists_are_cut_unless_all_is_asked_for(tmp_path, capsys):
     n = program.MOST_LISTED + 3
     write_plan(tmp_path, [Planned((f"seed={i}",), {f"r{i}": i}) for i in range(n)])

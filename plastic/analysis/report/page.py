@@ -168,11 +168,11 @@ def _title(results: Results) -> str:
 
 
 def _counts(results: Results) -> str:
-    runs = results.runs
+    runs, n = results.runs, len(results.runs)
     datasets, versions = (", ".join(sorted(set(runs[name]))) for name in ("dataset", "version"))
     return (
-        f"{len(runs)} runs: {len(results.complete)} complete, {len(results.failed)} failed, "
-        f"{len(results.unfinished)} unfinished. "
+        f"{n} {'run' if n == 1 else 'runs'}: {len(results.complete)} complete, "
+        f"{len(results.failed)} failed, {len(results.unfinished)} unfinished. "
         f"Datasets: {datasets}. Made with plastic {versions}."
     )
 

@@ -259,8 +259,14 @@ def _who(policies: Sequence[str]) -> str:
 
 def rewiring(results: Results, by: str, chosen: Sequence[str]) -> str:
     """Where runs rewired, and what their bandits did."""
-    named = named_runs(results, by)[0].set_index("run_id")
-    names = {run: f"{named.loc[run, by]}, seed {named.loc[run, 'seed']}" for run in chosen}
+    named, columns = named_runs(results, by)
+    several = len(named[columns].drop_duplicates()) > 1
+    named = named.set_index("run_id")
+    names = {
+        run: f"{named.loc[run, by]}, seed {named.loc[run, 'seed']}"
+        + (f": {setting_label(named.loc[run, columns])}" if several else "")
+        for run in chosen
+    }
     edited = [run for run in chosen if named.loc[run, "n_edits"] > 0]
     pictures = [
         chart(
