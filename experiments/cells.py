@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.arguments import look_here_too
 from experiments.config import check_overrides, config_folder, explain, unknown_key
+from experiments.workers import limit_threads
 from plastic.errors import InvalidParameter, PlasticError
 
 WHERE = ("study", "results_dir")
@@ -65,6 +66,7 @@ class Program:
         logging.basicConfig(level=logging.WARNING, format="plastic: %(message)s")
         self.failures.clear()
         self.written.clear()
+        limit_threads()
         os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors its way
         look_here_too(sys.argv[1:])
         start = hydra.main(
@@ -85,8 +87,9 @@ class Program:
         try:
             folder = self.run(config)
         except (PlasticError, OSError) as error:
+            if str(error) not in self.failures:  # not again for what is wrong with all cells
+                print(f"error: {error}", file=sys.stderr, flush=True)
             self.failures.append(str(error))
-            print(f"error: {error}", file=sys.stderr, flush=True)
         except Exception as error:  # noqa: BLE001 - whatever a user's own part raises
             self.failures.append(repr(error))
             traceback.print_exc()

@@ -5,28 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cells import Program, check_keys, hash_of
 from experiments.choices import build, choice
-from experiments.hardening import harden
 from experiments.progress import python_here
-from plastic.activations import straight_through
-from plastic.analysis.cells import gather_cells, write_cell
-from plastic.analysis.masks import COLUMNS, KEYS, format_masks
-from plastic.bandits.masks import RULES
-from plastic.datasets import Dataset
-from plastic.engine import SGD, Cosine, Network
-from plastic.errors import check_count, check_in, check_range
-from plastic.policies import MaskPruning, Policy, ScorePruning, Static
-from plastic.policies.mask_pruning import SCORES
-from plastic.signals import NetworkView
-from plastic.topology.wiring import dense
-from plastic.training import Streams, train
+from plastic.errors import InvalidParameter, check_count, check_in, check_range
+
+if TYPE_CHECKING:
+    from plastic.datasets import Dataset
 
 RESULTS_VERSION = 1
 """Part of each cell's identity; raised when a configuration gives other results."""
@@ -81,7 +71,7 @@ class MasksConfig:
     pull_size: int = 32
     cost: str = "loss"
     rate: float = 0.1
-    rules: list[str] = field(default_factory=lambda: [*RULES, *SCORES])
+    rules: list[str] = field(default_factory=list)  # conf/masks.yaml names them all
     dataset: dict[str, Any] = field(default_factory=dict)
 
 
@@ -102,6 +92,11 @@ def run(config: DictConfig) -> Path:
         If the configuration is of no use; nothing is written then.
     """
     check_config(config)
+    # not before: the threads of NumPy's linear algebra are limited before it is imported
+    from experiments.mask_cells import pruned_by, trained
+    from plastic.analysis.cells import write_cell
+    from plastic.training import Streams
+
     streams = Streams.of(config.seed)
     dataset: Dataset = build(config, "dataset", rng=streams.split)
     started = time.monotonic()
@@ -118,83 +113,11 @@ def run(config: DictConfig) -> Path:
     return folder
 
 
-def trained(config: DictConfig, dataset: Dataset, streams: Streams) -> Network:
-    """The network that all rules prune."""
-    topology = dense(
-        dataset.n_inputs,
-        dataset.n_outputs,
-        1.0,
-        streams.wiring,
-        hidden=list(config.hidden),
-        activation="tanh" if config.units == "threshold" else "relu",
-        output_activation=dataset.output_activation,
-    )
-    network = Network(topology, dataset.loss).initialize(streams.weights)
-    optimizer = SGD(config.learning_rate, momentum=0.9)
-    for _ in train(
-        network, dataset, Static(), optimizer, Cosine(), streams,
-        n_steps=config.steps, batch_size=config.batch_size, evaluate_every=config.steps,
-    ):  # fmt: skip
-        pass
-    return network
-
-
-def pruned_by(
-    rule: str, config: DictConfig, dataset: Dataset, network: Network
-) -> dict[str, Any]:
-    """A row of the table; the network is brought back to what it was.
-
-    Hard thresholds have no gradient, so scores that need one get a straight-through estimate.
-    """
-    judged = looked_at = network
-    if config.units == "threshold":
-        judged = harden(network)
-        looked_at = harden(network, straight_through) if rule in SCORES else judged
-    rng = np.random.default_rng([config.seed, sum(map(ord, rule))])
-    train_split, test = dataset.train, dataset.test
-    data = train_split.X, train_split.y
-    view = NetworkView(looked_at, data[0][:1], data[1][:1], config.steps, data=data)
-    _, before = judged.evaluate(test.X, test.y)
-    started = time.perf_counter()
-    proposal = policy_of(rule, config).propose(view, rng)
-    seconds = time.perf_counter() - started
-    undo = judged.apply(*proposal.edits)
-    loss, answers = judged.evaluate(test.X, test.y)
-    row = {
-        "dataset": choice(config.dataset),
-        "units": config.units,
-        "rule": rule,
-        "cost": config.cost,
-        "seed": config.seed,
-        "n_hidden": sum(config.hidden),
-        "n_pruned": sum(len(edit) for edit in proposal.edits),
-        "n_connections": judged.topology.n_connections,
-        "pulls": 0 if rule in ("magnitude", "fisher") else config.pulls,
-        "accuracy": dataset.score(answers, test.y),
-        "loss": loss,
-        "dense_accuracy": dataset.score(before, test.y),
-        "flops": view.bill.flops,
-        "seconds": round(seconds, 3),
-    }
-    judged.apply(*undo)
-    return {name: row[name] for name in COLUMNS}
-
-
-def policy_of(rule: str, config: DictConfig) -> Policy:
-    """The policy that prunes by a rule."""
-    if rule in SCORES:
-        return ScorePruning(
-            config.fraction,
-            rule,
-            pulls=config.pulls,
-            rate=config.rate,
-            batch_size=config.pull_size,
-        )
-    return MaskPruning(config.fraction, config.pulls, rule, config.cost, config.pull_size)
-
-
 def check_config(config: DictConfig) -> None:
     """Raise `InvalidParameter` for a root key or value that no study could use."""
+    from plastic.bandits.masks import RULES
+    from plastic.policies.mask_pruning import SCORES
+
     check_keys(config, MasksConfig)
     check_count("seed", config.seed, low=0)
     for name in ("steps", "batch_size", "pulls", "pull_size"):
@@ -202,6 +125,9 @@ def check_config(config: DictConfig) -> None:
     check_range("fraction", config.fraction, 0, 1, open_high=True)
     check_in("units", config.units, UNITS)
     check_in("cost", config.cost, ("loss", "error"))
+    for name in ("rules", "hidden"):
+        if not config[name]:
+            raise InvalidParameter(f"{name} must name at least one, got []")
     for rule in config.rules:
         check_in("rules", rule, (*RULES, *SCORES))
     for size in config.hidden:
@@ -216,6 +142,9 @@ def run_id(config: DictConfig) -> str:
 
 def what_next(folder: Path) -> str:
     """The study's table, where it is, and what to do with it."""
+    from plastic.analysis.cells import gather_cells
+    from plastic.analysis.masks import KEYS, format_masks
+
     table = gather_cells(folder, "masks", KEYS)
     return "\n".join(
         [

@@ -6,22 +6,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from numpy.random import default_rng
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cells import Program, check_keys, hash_of
 from experiments.choices import build, choice
 from experiments.progress import Progress, python_here
-from plastic.analysis.cells import gather_cells, write_cell
-from plastic.analysis.regret import KEYS, format_regret, regret_rows
-from plastic.analysis.statistics import mean_interval
-from plastic.bandits import Bandit
-from plastic.bandits.environments import Environment
-from plastic.bandits.simulation import simulate
 from plastic.errors import InvalidParameter, check_count
+
+if TYPE_CHECKING:
+    from plastic.bandits import Bandit
+    from plastic.bandits.environments import Environment
 
 RESULTS_VERSION = 1
 """Part of each simulation's identity; raised when a configuration gives other results."""
@@ -95,6 +92,14 @@ def run(config: DictConfig) -> Path:
         If the configuration is of no use; nothing is written then.
     """
     check_config(config)
+    # not before: the threads of NumPy's linear algebra are limited before it is imported
+    from numpy.random import default_rng
+
+    from plastic.analysis.cells import gather_cells, write_cell
+    from plastic.analysis.regret import KEYS, regret_rows
+    from plastic.analysis.statistics import mean_interval
+    from plastic.bandits.simulation import simulate
+
     bandit: Bandit = build(config, "bandit")
     environment: Environment = build(config, "environment")
     wanted = list(config.horizons)
@@ -152,6 +157,9 @@ def run_id(config: DictConfig) -> str:
 
 def what_next(folder: Path) -> str:
     """The study's table, where it is, and what to do with it."""
+    from plastic.analysis.cells import gather_cells
+    from plastic.analysis.regret import KEYS, format_regret
+
     table = gather_cells(folder, "regret", KEYS)
     last = table[table["horizon"] == table.groupby("instance")["horizon"].transform("max")]
     return "\n".join(

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.arguments import look_here_too, quote_seeds, seeds_of
 from experiments.config import check_overrides, config_folder, explain, unknown_key
 from experiments.progress import python_here
+from experiments.workers import limit_threads
 from plastic.errors import (
     InvalidParameter,
     PlasticError,
@@ -182,6 +183,9 @@ class Search:
             If another process searches in the same folder, or the search there is another.
         """
         engine: Any = require_extra("optuna", "search")
+        # not before: the threads of NumPy's linear algebra are limited before it is imported
+        from numpy.random import SeedSequence
+
         from plastic.locks import FolderLock
 
         engine.logging.set_verbosity(engine.logging.ERROR)
@@ -210,7 +214,7 @@ class Search:
                 if done + len(failed) >= n_trials:
                     break
                 # anew for each, so that stopping and going on changes no proposal
-                own = np.random.SeedSequence([self.seed, done + len(failed)]).generate_state(1)
+                own = SeedSequence([self.seed, done + len(failed)]).generate_state(1)
                 sampler = getattr(engine.samplers, SAMPLERS[self.space.sampler])
                 study.sampler = sampler(seed=int(own[0]))
                 self._one(study, states)
@@ -245,9 +249,9 @@ class Search:
             study.tell(trial, state=states.FAIL)
             outcome = f"failed: {error}"
         else:
-            trial.set_user_attr("test_score", float(np.mean(tests)))
-            study.tell(trial, float(np.mean(scores)))
-            outcome = f"reward score {np.mean(scores):.4f}"
+            trial.set_user_attr("test_score", fmean(tests))
+            study.tell(trial, fmean(scores))
+            outcome = f"reward score {fmean(scores):.4f}"
         print(f"trial {trial.number}: {outcome}  {' '.join(chosen)}", flush=True)
 
     def _run(
@@ -266,7 +270,7 @@ class Search:
                 return
             reported.add(step)
             # seeds follow one another, so the steps of the second come after those of the first
-            trial.report(float(np.mean([*before, score])), at * (config.steps + 1) + step)
+            trial.report(fmean([*before, score]), at * (config.steps + 1) + step)
             if trial.should_prune():
                 raise Pruned(f"trial {trial.number} promises too little at step {step}")
 
@@ -333,7 +337,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The command line without the program's name; the process's own by default.
     """
     given = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(given)
+    arguments = _parser().parse_intermixed_args(given)
+    limit_threads()
     look_here_too(given)
     try:
         require_extra("optuna", "search")
@@ -363,7 +368,9 @@ def _parser() -> argparse.ArgumentParser:
         "command goes on with a search that was stopped.",
     )
     parser.add_argument("space", help="of conf/search/, as rewiring, or a .yaml of your own")
-    parser.add_argument("overrides", nargs="*", help="as of a run: study=mine policy=set ...")
+    parser.add_argument(
+        "overrides", nargs="*", default=[], help="as of a run: study=mine policy=set ..."
+    )
     parser.add_argument(
         "--config-dir", type=Path, help="a folder of configurations of your own"
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hydra import compose, initialize_config_dir
 
+from experiments.config import config_folder
 from plastic.analysis.masks import COLUMNS, format_masks, summarize_masks
 from plastic.bandits.masks import RULES
 from plastic.policies.mask_pruning import SCORES
@@ -33,6 +35,11 @@ def test_every_rule_prunes_as_many_of_every_network(do, tmp_path, units):
     assert "Tables: " in ended.out
 
 
+def test_all_rules_are_asked_for_unless_some_are_named():
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        assert compose("masks").rules == [*RULES, *SCORES]
+
+
 def test_a_sweep_done_again_gives_the_same_table(do, tmp_path):
     tables = []
     for study in ("one", "other"):
@@ -48,6 +55,8 @@ def test_a_sweep_done_again_gives_the_same_table(do, tmp_path):
         ("units=spike", "units must be one of 'relu', 'threshold', got 'spike'"),
         ("cost=time", "cost must be one of 'loss', 'error'"),
         ("rules=[best]", "rules must be one of"),
+        ("rules=[]", "rules must name at least one, got []"),
+        ("hidden=[]", "hidden must name at least one, got []"),
         ("fraction=1", "fraction must lie in [0, 1)"),
         ("pulls=0", "pulls must be a whole number of at least 1"),
         ("hidden=[0]", "hidden must be a whole number of at least 1"),
@@ -58,7 +67,7 @@ def test_a_sweep_done_again_gives_the_same_table(do, tmp_path):
 def test_what_no_study_could_use_is_refused(do, tmp_path, wrong, rule):
     ended = do(wrong)
     assert ended.code == 1
-    assert rule in ended.err
+    assert ended.err.count(rule) == 1, "once, though two cells are of no use"
     assert "Traceback" not in ended.err
     assert not list((tmp_path / "results").rglob("*.csv"))
 

@@ -170,7 +170,7 @@ def test_what_is_not_ours_is_shown_whole(do, monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(program, "simulate", broken)
+    monkeypatch.setattr("plastic.bandits.simulation.simulate", broken)
     ended = do("bandit=beta", "environment=two_arms")
     assert ended.code == 1
     assert "RuntimeError: a bug" in ended.err

@@ -61,6 +61,29 @@ def test_threads_of_libraries_are_one_unless_somebody_has_said_otherwise():
     assert found == dict.fromkeys(THREADS, "4") | {"MKL_NUM_THREADS": "2"}
 
 
+LIMITED = """
+import os, sys
+from importlib import import_module
+for name in [name for name in os.environ if name.endswith("_NUM_THREADS")]:
+    del os.environ[name]
+main = import_module(f"experiments.{sys.argv.pop(1)}").main
+assert "numpy" not in sys.modules, "which settles how many threads its library has"
+try:
+    main()
+except SystemExit:
+    pass
+print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize("program", ["run", "regret", "masks", "search"])
+def test_whatever_trains_limits_the_threads_before_libraries_are_there(
+    program, process, tmp_path
+):
+    ended = process("-c", LIMITED, program, "nothing=1", cwd=tmp_path)
+    assert (ended.code, ended.out) == (0, "1\n"), ended.err
+
+
 class Pool:
     """In place of processes: runs at once, and may die at given configurations."""
 
