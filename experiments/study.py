@@ -135,7 +135,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("study", help=f"one of {', '.join(studies())}")
     parser.add_argument(
-        "overrides", nargs="*", help="added to every sweep, as in seed=0,1 or steps=100"
+        "overrides",
+        nargs="*",
+        default=[],
+        help="added to every sweep, as in seed=0,1 or steps=100",
     )
     parser.add_argument(
         "--results", default="results", help="folder of all results (default: results)"

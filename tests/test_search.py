@@ -104,7 +104,8 @@ def test_one_search_a_folder_and_one_process_a_search(tmp_path):
 
 def test_the_program_ends_with_a_command_that_runs(tmp_path, capsys, config_of):
     words = ["optimizer", f"results_dir={tmp_path}", "study=s", "policy=static", *SMALL]
-    assert program.main([*words, "--trials", "5", "--seeds", "0"]) == 0
+    # options may stand among the overrides
+    assert program.main([*words[:3], "--trials", "5", "--seeds", "0", *words[3:]]) == 0
     said = capsys.readouterr().out
     assert "5 trials complete, 0 pruned" in said
     assert "optimizer.learning_rate" in said
