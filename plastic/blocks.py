@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.engine.held import held_by_block
+from plastic.engine.held import held_by_block, slots_by_group
 from plastic.topology import Constraints, Kind, Structure, Topology
 from plastic.topology.constraints import fan, place_in_line
 
@@ -34,6 +35,9 @@ class Block:
         The connections that are there, prunable or not.
     shape : pair of int
         Neurons that may lead and that may follow, whether open now or not.
+    n_between : int, optional
+        The connections that are there from `sources` to `targets`, prunable or not; None where
+        outputs lead on, as those that leave one are held but not between them.
     """
 
     source_group: int
@@ -43,6 +47,7 @@ class Block:
     targets: NDArray[np.int64]
     n_held: int
     shape: tuple[int, int]
+    n_between: int | None
 
     @property
     def name(self) -> str:
@@ -60,31 +65,32 @@ def blocks_of(topology: Topology, is_open: Flags) -> list[Block]:
         Neurons whose connections may come and go now.
     """
     structure, limits = topology.structure, topology.constraints
-    own = np.unique(structure.groups)
+    groups, group_of = structure.numbered_groups
     if topology.blocks is not None:
         pairs = sorted(topology.blocks)
-        own = np.union1d(own, np.array(pairs, np.int64).reshape(-1))  # some may be empty now
     elif limits and limits.forbidden:
-        pairs = [(source, target) for source in own.tolist() for target in own.tolist()]
+        present = np.unique(structure.groups).tolist()
+        pairs = list(product(present, present))
     else:
-        pairs, own = [ANY], np.array(ANY[:1])
-    place = {group: k for k, group in enumerate(own.tolist())}
-    group_of = np.zeros(structure.n_neurons, np.int64)
+        pairs, groups, group_of = [ANY], ANY[:1], np.zeros(structure.n_neurons, np.int32)
     if pairs != [ANY]:
-        group_of = np.searchsorted(own, structure.groups)
         pairs = [pair for pair in pairs if topology.may_join(*pair)]
-    block_of = np.full((len(own), len(own)), len(pairs))
+    place = {group: k for k, group in enumerate(groups)}
+    for group in chain.from_iterable(pairs):  # some may be empty now
+        place.setdefault(group, len(place))
+    block_of = np.full((len(place), len(place)), len(pairs))
     for number, (source, target) in enumerate(pairs):
         block_of[place[target], place[source]] = number
-    held, n_held = held_by_block(structure, group_of, block_of, len(pairs), is_open)
+    held, n_held, n_open = held_by_block(structure, group_of, block_of, len(pairs), is_open)
     if limits is not None and len(limits.protected_connections):
         kept = np.isin(structure.connection_ids, limits.protected_connections)
         held = [at[~kept[at]] for at in held]
     leads, follows = structure.kinds != Kind.OUTPUT, structure.kinds != Kind.INPUT
     sources, targets, open_targets = (
-        [np.flatnonzero(of & (group_of == k)) for k in range(len(own))]
-        for of in (leads, follows, follows & is_open)
+        slots_by_group(group_of, len(place), of) for of in (leads, follows, follows & is_open)
     )
+    starts, outputs = structure.out.indptr, structure.outputs
+    outputs_lead_on = (starts[outputs] < starts[outputs + 1]).any()
     return [
         Block(
             source,
@@ -94,6 +100,7 @@ def blocks_of(topology: Topology, is_open: Flags) -> list[Block]:
             targets=open_targets[place[target]],
             n_held=int(n_held[number]),
             shape=(len(sources[place[source]]), len(targets[place[target]])),
+            n_between=None if outputs_lead_on else int(n_open[number]),
         )
         for number, (source, target) in enumerate(pairs)
     ]

@@ -248,7 +248,9 @@ class NetworkView:
     def missing_of(self, block: Block) -> Missing:
         """What is missing of a block, as the compiled searches take it."""
         if block not in self._missing:
-            self._missing[block] = missing_between(self.structure, block.sources, block.targets)
+            self._missing[block] = missing_between(
+                self.structure, block.sources, block.targets, block.n_between
+            )
         return self._missing[block]
 
     def is_missing(self, sources: Array, targets: Array) -> NDArray[np.bool_]:

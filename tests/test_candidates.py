@@ -242,7 +242,7 @@ def test_where_outputs_lead_on_they_are_not_counted():
     every = np.arange(structure.n_connections)
     slots = np.arange(structure.n_neurons)
     missing = missing_between(structure, slots, slots)
-    block = Block(-1, -1, every, slots, slots, len(every), (len(slots), len(slots)))
+    block = Block(-1, -1, every, slots, slots, len(every), (len(slots),) * 2, len(every))
     assert missing.count == len(missing_pairs(view, block))
 
 

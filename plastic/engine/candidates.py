@@ -46,21 +46,29 @@ class Missing:
     count: int
 
 
-def missing_between(structure: Structure, sources: Slots, targets: Slots) -> Missing:
+def missing_between(
+    structure: Structure, sources: Slots, targets: Slots, n_held: int | None = None
+) -> Missing:
     """What is missing between two groups of slots.
 
     Parameters
     ----------
     structure : Structure
     sources, targets : int arrays
+    n_held : int, optional
+        How many connections there are between them; counted if it is not told.
     """
     rank = structure.rank
     (sources, ranks), (targets, of_targets) = _in_order(sources, rank), _in_order(targets, rank)
-    limits = np.searchsorted(ranks, of_targets)
     columns = np.full(structure.n_neurons, -1)
     columns[sources] = np.arange(len(sources))
-    held = count_held(locked(targets), columns, structure.indptr, structure.sources)
-    count = int(limits.sum()) - held
+    if n_held is None:
+        n_held = _count_held(locked(targets), columns, structure.indptr, structure.sources)
+    if len(ranks) and len(of_targets) and ranks[-1] < of_targets[0]:
+        limits = np.full(len(targets), len(sources))
+    else:
+        limits = np.searchsorted(ranks, of_targets)
+    count = int(limits.sum()) - n_held
     return Missing(
         sources, targets, limits, columns, structure.indptr, structure.sources, count
     )
@@ -76,7 +84,7 @@ def _in_order(slots: Slots, rank: Array) -> tuple[Slots, Array]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def count_held(targets: Slots, columns: Slots, indptr: Array, held: Array) -> int:
+def _count_held(targets: Slots, columns: Slots, indptr: Array, held: Array) -> int:
     """How many of the connections into some targets are there; arrays as in `Missing`."""
     count = 0
     for target in targets:
