@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from views import SHAPES, learned, missing_pairs, view_of
 
 from plastic.blocks import Block
-from plastic.engine import Network, strongest
+from plastic.engine import Network, race, strongest
 from plastic.engine.candidates import first_held, missing_between, tally
 from plastic.engine.pairs import pair_gradients
 from plastic.engine.panels import WIDTH
@@ -351,3 +351,18 @@ def test_one_seed_one_race():
         for seed in (1, 1, 2)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize("factor", [1e-4, 30.0])
+@pytest.mark.parametrize("spread", [0.0, 40.0])
+def test_a_race_called_off_too_early_or_too_late_is_won_by_the_same(
+    spread, factor, monkeypatch
+):
+    view = wide()
+    missing = view.missing_of(view.blocks[1])
+    weights = np.exp(spread * np.random.default_rng(2).random((2, view.structure.n_neurons)))
+    expected = draw_by_race(missing, 3000, *weights, np.random.default_rng(3))
+    end = race._race_end
+    monkeypatch.setattr(race, "_race_end", lambda *given: factor * end(*given))
+    found = draw_by_race(missing, 3000, *weights, np.random.default_rng(3))
+    np.testing.assert_array_equal(found, expected)

@@ -30,8 +30,20 @@ def reaching(typing_context, vector, bound):
 
 
 @intrinsic
-def below(typing_context, numbers, scales, index, factor, least, most):
-    """Which of 64 int32 are below ``max(scale * factor, least)`` and `most`, as bits.
+def not_zero(typing_context, vector):
+    """Which of up to 64 lanes are not 0, or are no number, as the bits of a uint64."""
+
+    def generate(context, builder, sig, args):
+        zero = ir.Constant(args[0].type, None)
+        bits = builder.fcmp_unordered("!=", args[0], zero)
+        return builder.zext(builder.bitcast(bits, ir.IntType(args[0].type.count)), _I64)
+
+    return types.uint64(vector), generate
+
+
+@intrinsic
+def below(typing_context, numbers, scales, index, factor, most):
+    """Which of 64 int32 are below ``scale * factor`` and `most`, as bits.
 
     They are ``numbers[index : index + 64]``, rounded as the scales are.
     """
@@ -44,17 +56,28 @@ def below(typing_context, numbers, scales, index, factor, least, most):
             vector = builder.load(pointer)
             vector.align = array_type.dtype.bitwidth // 8
             loaded.append(vector)
-        factor, least, most = (_splat(builder, arg, 64) for arg in args[3:])
+        factor, most = (_splat(builder, arg, 64) for arg in args[3:])
         numbers, bounds = builder.sitofp(loaded[0], wide), builder.fmul(loaded[1], factor)
-        small = builder.or_(
-            builder.fcmp_ordered("<", numbers, bounds),
-            builder.fcmp_ordered("<", numbers, least),
-        )
-        fits = builder.fcmp_ordered("<", numbers, most)
-        return builder.bitcast(builder.and_(small, fits), _I64)
+        lower = builder.fcmp_ordered("<", bounds, most)
+        bounds = builder.select(lower, bounds, most)
+        return builder.bitcast(builder.fcmp_ordered("<", numbers, bounds), _I64)
 
     element = scales.dtype
-    return types.uint64(numbers, scales, types.intp, element, element, element), generate
+    return types.uint64(numbers, scales, types.intp, element, element), generate
+
+
+@intrinsic
+def less(typing_context, numbers, index, bound):
+    """Which of the whole numbers ``numbers[index : index + 64]`` are below a bound, as bits."""
+
+    def generate(context, builder, sig, args):
+        pointer = _address(context, builder, sig.args[0], args[0], args[1], 64)
+        vector = builder.load(pointer)
+        vector.align = sig.args[0].dtype.bitwidth // 8
+        bits = builder.icmp_signed("<", vector, _splat(builder, args[2], 64))
+        return builder.bitcast(bits, _I64)
+
+    return types.uint64(numbers, types.intp, numbers.dtype), generate
 
 
 @intrinsic

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from plastic.engine.bits import below, count_bits, lowest_bit
 from plastic.engine.candidates import Missing
+from plastic.engine.pairs import multiply_add
+from plastic.engine.simd import LANES, add, fma, load_like, splat, total
+from plastic.engine.vector_math import exp
 
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
@@ -31,11 +34,14 @@ HELD = np.int32(2**31 - 1)
 WORD = 64
 """Columns that are looked at together: a bit for each."""
 
+BATCH = 512
+"""Runners whose times are told together, or a few more."""
+
 TINY = 1e-300
 
 FAR = 1e25
-"""Where the fastest get so far, in draws, everybody is looked at.  If not, who is too slow for
-single precision (1e-38 of the fastest) is too slow to arrive."""
+"""Where the fastest get so far, in draws, single precision is not enough.  If not, who is too
+slow for it (1e-38 of the fastest) is too slow to arrive."""
 
 
 def draw_by_race(
@@ -75,23 +81,26 @@ def draw_by_race(
     end = _race_end(missing, count, a, d, rng)
     seeds = rng.integers(2**63, size=len(d), dtype=np.uint64)
     room = min(2 * count + SAMPLED, missing.count)
-    times, columns = np.empty(room, np.float32), np.empty(room, np.int32)
-    n_lanes = len(a) + 2 * WORD  # whole words, and what is written beyond the last
-    draws, runners = np.empty((2, n_lanes), np.int32)
-    weights, speeds, left, clock = np.zeros((4, n_lanes))
-    weights[: len(a)] = a
-    shares = (weights / a.max()).astype(np.float32)
+    n_lanes = len(a) + 2 * WORD  # whole words, and what is noted beyond the last
+    draws = np.empty(n_lanes, np.int32)
+    speeds, left, clock = np.empty((3, BATCH + n_lanes))
+    shares = np.zeros(n_lanes, np.float32)
+    shares[: len(a)] = a / a.max()
     starts = np.empty(len(d) + 1, np.int64)
-    arrived = 0
-    while not count <= arrived <= room:
-        arrived = _race(
+    arrived = noted = 0
+    while arrived < count:
+        times, columns = np.empty(room, np.float32), np.empty(room + n_lanes, np.int32)
+        arrived, noted = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            weights, shares, d * a.max(), d, seeds, end, draws, runners, speeds, left, clock,
-            times, columns, starts,
+            a, shares, d * a.max(), d, seeds, end, draws, speeds, left, clock, times, columns,
+            starts,
         )  # fmt: skip
-        end *= 2.0 if arrived < count else 0.7
+        if noted > room:
+            room = min(2 * room, missing.count)
+        elif arrived < count:
+            end *= 2.0
     # whole numbers are partitioned faster, and sort as the times do, which are above 0
-    last = np.partition(times[:arrived].view(np.int32), count - 1)[count - 1].view(np.float32)
+    last = np.partition(times[:noted].view(np.int32), count - 1)[count - 1].view(np.float32)
     sources, targets = np.empty((2, count), np.int64)
     _take_first(
         last, times, columns, starts, missing.sources, missing.targets, sources, targets
@@ -105,22 +114,14 @@ def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) 
     if share >= 1:
         return LATEST
     columns, rows = rng.integers(len(a), size=SAMPLED), rng.integers(len(d), size=SAMPLED)
-    fits = columns < missing.limits[rows]
-    _leave_out_held(
-        missing.sources[columns], missing.targets[rows], missing.indptr, missing.held, fits
-    )  # the likely ones are there already, after a few updates
-    weights = a[columns[fits]] * d[rows[fits]] if fits.any() else np.array([a.max() * d.max()])
+    weights = np.full(SAMPLED, a.max() * d.max())
+    found = _weigh_missing(
+        columns, rows, missing.limits, missing.sources, missing.targets, missing.indptr,
+        missing.held, a, d, weights,
+    )  # fmt: skip
+    weights = weights[: max(found, 1)]
     spread = math.sqrt((1 - share) / (share * len(weights)))
-    share = min(share * (1 + 2 * spread), (1 + share) / 2)
-    time = _time_of(share, weights)
-    late = share / weights.mean()  # too early still
-    while late < min(time, LATEST):
-        late *= 2
-    early = late / 2
-    for _ in range(6):
-        middle = (early + late) / 2
-        early, late = (middle, late) if middle < time else (early, middle)
-    return float(late)
+    return _time_of(min(share * (1 + 2 * spread), (1 + share) / 2), weights)
 
 
 def _time_of(share: float, weights: Array) -> float:
@@ -131,45 +132,76 @@ def _time_of(share: float, weights: Array) -> float:
     >>> round(_time_of(0.5, np.array([2.0, 2.0])) * 2 / math.log(2), 9)
     1.0
     """
+    n = len(weights)
     time = -math.log1p(-share) / float(weights.mean())  # if all were alike; else too early
     while time < LATEST:
-        left = np.exp(-time * weights)
-        arrived, pace = 1 - left.sum() / len(left), float(weights @ left) / len(left)
-        step = (share - arrived) / max(pace, TINY)
+        left, pace = _left_at(time, weights)
+        step = (left / n - (1 - share)) / max(pace / n, TINY)
         time += step
-        if step <= 1e-6 * time:  # whose square is how far from the end it is now
+        if step <= 1e-2 * time:  # whose square is about how far from the end it is now
             break
     return float(time)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _leave_out_held(
-    sources: Slots, targets: Slots, indptr: Array, held: Array, fits: NDArray[np.bool_]
-) -> None:
-    for k in range(len(sources)):
-        found = 0
-        if not fits[k]:
+def _left_at(time, weights):
+    """How many have not arrived by a time, as is to be expected; and how many do in a unit."""
+    zero, whole = splat(time - time), len(weights) - len(weights) % LANES
+    left = pace = zero
+    for first in range(0, whole, LANES):
+        weight = load_like(weights, first, zero)
+        share = exp(fma(-time, weight, zero))
+        left, pace = add(left, share), multiply_add(weight, share, pace)
+    of_left, of_pace = total(left), total(pace)
+    for k in range(whole, len(weights)):
+        of_left += math.exp(-time * weights[k])
+        of_pace += weights[k] * math.exp(-time * weights[k])
+    return of_left, of_pace
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _weigh_missing(columns, rows, limits, sources, targets, indptr, held, a, d, weights):
+    """The weights of those of some pairs that are missing; returns how many they are.
+
+    The likely ones are there already, after a few updates.
+    """
+    n_missing = 0
+    for k in range(len(columns)):
+        column, row = columns[k], rows[k]
+        if column >= limits[row]:
             continue
-        for e in range(indptr[targets[k]], indptr[targets[k] + 1]):
-            found += held[e] == sources[k]  # to the end: so it is vectorized
-        fits[k] &= found == 0
+        source, target, found = sources[column], targets[row], 0
+        for e in range(indptr[target], indptr[target + 1]):
+            found += held[e] == source  # to the end: so it is vectorized
+        if found == 0:
+            weights[n_missing] = a[column] * d[row]
+            n_missing += 1
+    return n_missing
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _race(
     targets, limits, columns_of, indptr, held, a, shares, fastest, d, seeds, end, draws,
-    runners, speeds, left, clock, times, columns, starts,
+    speeds, left, clock, times, columns, starts,
 ):  # fmt: skip
-    """Note who arrives by the end, as far as there is room; returns how many do.
+    """Note who may arrive by the end, and when.
 
     `shares` are `a` over the largest, and `fastest` is `d` times that.  `starts` is filled with
     where those of each target begin, and the number of all.  Arrays by column go two words
-    beyond the last, where `a` is 0.
+    beyond the last, where shares are 0.
+
+    Returns
+    -------
+    arrived : int
+        How many arrive by the end; 0 if the race was broken off.
+    noted : int
+        How many are noted: all of these, and some that arrive later.  The race is broken off
+        when they are more than there is room for.
     """
-    arrived, room = 0, len(times)
+    arrived = noted = waiting = 0
     for row in range(len(targets)):
         target, n = targets[row], limits[row]
-        starts[row] = arrived
+        starts[row] = noted
         for column in range(n):  # as `_numbers`, in a form that is vectorized
             x = seeds[row] + np.uint64(column) * np.uint64(0x9E3779B97F4A7C15)
             x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -181,47 +213,67 @@ def _race(
             if column >= 0:
                 draws[column] = HELD
         # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time
-        reach = fastest[row] * end * UNIT
-        n_runners = _note_below(draws, a, shares, n, reach, runners, left, speeds)
-        for k in range(n_runners):
-            left[k] = 1.0 - (left[k] + 0.5) / UNIT
-        _log(left, n_runners, clock)
-        for k in range(n_runners):
-            clock[k] /= -(speeds[k] * d[row])
-        if arrived + n_runners > room:  # never again, if the end was well chosen
-            for k in range(n_runners):
-                if arrived < room:
-                    times[arrived], columns[arrived] = clock[k], runners[k]
-                arrived += clock[k] <= end
-            continue
-        for k in range(n_runners):  # noted whoever it is, as a branch would often be in vain
-            times[arrived], columns[arrived] = clock[k], runners[k]
-            arrived += clock[k] <= end
-    starts[len(targets)] = arrived
+        before, reach = noted, end * UNIT
+        if fastest[row] * reach < FAR:
+            noted = _note_below(draws, shares, n, fastest[row] * reach, columns, before)
+        else:
+            noted = _note_far(draws, a, n, d[row] * reach, columns, before)
+        if noted > len(times):
+            return 0, noted
+        for k in range(before, noted):
+            column, at = columns[k], waiting + k - before
+            left[at], speeds[at] = draws[column], a[column] * d[row]
+        waiting += noted - before
+        if waiting >= BATCH or row == len(targets) - 1:  # short loops are not worth a vector
+            arrived += _time(left, speeds, waiting, end, clock, times, noted - waiting)
+            waiting = 0
+    starts[len(targets)] = noted
+    return arrived, noted
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _time(left, speeds, n, end, clock, times, at):
+    """Write the times of runners of these draws and speeds from a place on.
+
+    Returns how many arrive by the end.
+    """
+    for k in range(n):
+        left[k] = 1.0 - (left[k] + 0.5) / UNIT
+    _log(left, n, clock)
+    arrived = 0
+    for k in range(n):
+        time = clock[k] / -speeds[k]
+        times[at + k] = time
+        arrived += time <= end
     return arrived
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _note_below(draws, a, shares, n, reach, noted, noted_draws, noted_a):
-    """Columns whose draw is below ``share * reach``, their draws and `a`; returns how many.
+def _note_below(draws, shares, n, reach, noted, n_noted):
+    """Append columns whose draw is below ``share * reach``; returns how many are noted now.
 
     A few more may be noted than are, as it is looked at in single precision; and up to seven
     places more are written: eight bits at a time, so that how many there are is seldom
     foreseen wrongly.
     """
-    n_noted = 0
-    factor, most = np.float32(min(reach, FAR) * (1 + 1e-6)), np.float32(1.5 * UNIT)
-    least = most if reach >= FAR else np.float32(0)  # then no share may be too small
+    factor, most = np.float32(reach * (1 + 1e-6)), np.float32(1.5 * UNIT)
     for word in range(0, n, WORD):
-        bits = below(draws, shares, word, factor, least, most)
+        bits = below(draws, shares, word, factor, most)
         count = count_bits(bits)
         for first in range(n_noted, n_noted + count, 8):
             for k in range(8):
-                column = word + lowest_bit(bits)
+                noted[first + k] = word + lowest_bit(bits)
                 bits &= bits - np.uint64(1)
-                noted[first + k] = column
-                noted_draws[first + k], noted_a[first + k] = draws[column], a[column]
         n_noted += count
+    return n_noted
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _note_far(draws, a, n, reach, noted, n_noted):
+    """As `_note_below`, by ``a * reach``, where shares may be too small for its precision."""
+    for column in range(n):
+        noted[n_noted] = column
+        n_noted += draws[column] < min(a[column] * reach, 1.5 * UNIT)
     return n_noted
 
 
