@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from plastic.engine.bits import lowest_bit, reaching
+from plastic.engine.bits import lowest_bit, not_zero, reaching
 from plastic.engine.blocks import SIDE
 from plastic.engine.loading import load_turned
 from plastic.engine.simd import LANES, fma, get, load_like, splat_pair, store
@@ -60,31 +60,43 @@ class Kept(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def norms_of(values, rows):
-    """Euclidean norm of some rows, shape (n_rows,)."""
-    norms = np.empty(len(rows))
-    for k in range(len(rows)):
-        of, total = values[rows[k]], 0.0
-        for sample in range(len(of)):
+def measure_sources(outputs, sources):
+    """Euclidean norm of the outputs of each source, and their mean by sample."""
+    n_samples, dtype = outputs.shape[1], outputs.dtype.type
+    norms, mean = np.empty(len(sources)), np.zeros(n_samples, outputs.dtype)
+    for k in range(len(sources)):
+        of, total = outputs[sources[k]], 0.0
+        for sample in range(n_samples):
             total += np.float64(of[sample]) * np.float64(of[sample])
+            mean[sample] += of[sample]
         norms[k] = math.sqrt(total)
-    return norms
+    for sample in range(n_samples):
+        mean[sample] /= dtype(len(sources))
+    return norms, mean
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def gradients_of_mean(outputs, sources, deltas, targets):
-    """Sum over the samples of the mean output of the sources times the delta of each target."""
-    n_samples = outputs.shape[1]
-    mean, found = np.zeros(n_samples), np.empty(len(targets))
-    for source in sources:
-        for sample in range(n_samples):
-            mean[sample] += outputs[source, sample]
+def measure_targets(deltas, targets, mean, masks):
+    """Euclidean norm of the deltas of each target, and their product with the mean output.
+
+    `masks` is filled with a bit for each sample in which its delta is not 0.
+    """
+    n_samples, norms, products = deltas.shape[1], np.empty(len(targets)), np.empty(len(targets))
+    zero = splat_pair(deltas.dtype.type(0))
     for k in range(len(targets)):
-        of, total = deltas[targets[k]], 0.0
+        of, total, product = deltas[targets[k]], 0.0, deltas.dtype.type(0)
         for sample in range(n_samples):
-            total += mean[sample] * of[sample]
-        found[k] = total / len(sources)
-    return found
+            total += np.float64(of[sample]) * np.float64(of[sample])
+            product += of[sample] * mean[sample]
+        norms[k], products[k] = math.sqrt(total), product
+        for word in range(n_samples // WIDTH):
+            vector = load_like(deltas, targets[k] * n_samples + word * WIDTH, zero)
+            masks[k, word] = not_zero(vector)
+        for sample in range(n_samples - n_samples % WIDTH, n_samples):
+            if sample % WIDTH == 0:
+                masks[k, -1] = 0
+            masks[k, -1] |= np.uint64(of[sample] != 0) << np.uint64(sample % WIDTH)
+    return norms, products
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -115,17 +127,6 @@ def _turn(outputs, sources, k, sample, panels, at):
     store(panels, at + 5 * WIDTH, rows[5])
     store(panels, at + 6 * WIDTH, rows[6])
     store(panels, at + 7 * WIDTH, rows[7])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def fill_masks(deltas, targets, masks):
-    """A bit for each sample in which the delta of a target is not 0."""
-    for row in range(len(masks)):
-        for word in range(masks.shape[1]):
-            of, bits = deltas[targets[row], 64 * word : 64 * (word + 1)], np.uint64(0)
-            for sample in range(len(of)):
-                bits |= np.uint64(of[sample] != 0) << np.uint64(sample)
-            masks[row, word] = bits
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -28,10 +28,9 @@ from plastic.engine.panels import (
     WIDTH,
     Field,
     Kept,
-    fill_masks,
     fill_panels,
-    gradients_of_mean,
-    norms_of,
+    measure_sources,
+    measure_targets,
     search,
 )
 from plastic.engine.plan import aligned_empty
@@ -84,33 +83,38 @@ def strongest_missing(
     for bound, margin in ((above_zero, 1.0), (above_zero, 8.0), (-1.0, math.inf)):
         if found < count:
             found = _search(field, kept, count, bound, margin, seed)
-    sizes, rows, columns = (array[:found] for array in kept)
-    order = order_of(sort_keys(sizes, falling=True))
-    sizes, rows, columns = sizes[order], rows[order], columns[order]
+    order = order_of(sort_keys(kept.sizes[:found], falling=True))
+    if found > count and kept.sizes[order[count - 1]] == kept.sizes[order[count]]:
+        found, _ = _keep_largest(field, kept, found, count, seed)  # chance decides
+        order = order_of(sort_keys(kept.sizes[:found], falling=True))
+    order = order[:count]
+    sizes, rows, columns = (array[order] for array in kept)
     _sort_equals(sizes, rows, columns)
     return missing.sources[columns], missing.targets[rows], sizes / outputs.shape[1]
 
 
 def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
-    n_sources, n_samples = len(missing.sources), outputs.shape[1]
+    sources, targets = locked(missing.sources), locked(missing.targets)
+    n_sources, n_samples = len(sources), outputs.shape[1]
     n_panels = -(-n_sources // WIDTH)
-    norms = norms_of(outputs, locked(missing.sources))
-    rows = _spread(_strengths(missing, outputs, deltas, norms))
-    targets = locked(missing.targets[rows])
+    norms, mean = measure_sources(outputs, sources)
+    masks = np.empty((len(targets), -(-n_samples // WIDTH)), np.uint64)
+    target_norms, of_mean = measure_targets(deltas, targets, mean, masks)
+    # about how large the gradients of each target are, by the mean output and by norms
+    own = target_norms**2 * (norms @ norms / (n_sources * n_samples))
+    rows = _spread(of_mean**2 + own)
     # what comes late in the order is of no use to the first targets, so it is kept apart
     apart = n_sources if missing.limits.min() == n_sources else SORTED
-    order = np.concatenate(
-        [at + np.argsort(-norms[at : at + apart]) for at in range(0, n_sources, apart)]
-    )
     columns = np.full((n_panels, WIDTH), n_sources, np.int64)
-    columns.reshape(-1)[:n_sources] = order
+    order = columns.reshape(-1)[:n_sources]
+    for at in range(0, n_sources, apart):
+        order[at : at + apart] = at + _order_of_singles(norms[at : at + apart], falling=True)
+    sorted_sources = sources[order]
     lanes = np.full(len(outputs), -1)
-    lanes[missing.sources[order]] = np.arange(n_sources)
+    lanes[sorted_sources] = np.arange(n_sources)
     panels = aligned_empty((n_panels, n_samples, WIDTH), outputs.dtype)
     panels[-1] = 0
-    fill_panels(outputs, locked(missing.sources[order]), panels)
-    masks = np.empty((len(targets), -(-n_samples // 64)), np.uint64)
-    fill_masks(deltas, targets, masks)
+    fill_panels(outputs, locked(sorted_sources), panels)
     return Field(
         panels=panels,
         norms=np.append(norms, 0.0)[columns].max(axis=1),
@@ -118,9 +122,9 @@ def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
         columns=columns,
         lanes=lanes,
         deltas=deltas,
-        target_norms=norms_of(deltas, targets),
-        masks=masks,
-        targets=targets,
+        target_norms=target_norms[rows],
+        masks=masks[rows],
+        targets=locked(targets[rows]),
         limits=locked(missing.limits[rows]),
         rows=rows,
         indptr=missing.indptr,
@@ -128,13 +132,9 @@ def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
     )
 
 
-def _strengths(missing: Missing, outputs: Array, deltas: Array, norms: Array) -> Array:
-    """About how large the gradients of each target are, by the mean output and by norms."""
-    sources, targets = locked(missing.sources), locked(missing.targets)
-    of_mean = gradients_of_mean(outputs, sources, deltas, targets)
-    own = norms_of(deltas, targets) ** 2 * (norms @ norms / len(norms)) / outputs.shape[1]
-    strengths: Array = np.sqrt(of_mean**2 + own)
-    return strengths
+def _order_of_singles(values: Array, *, falling: bool = False) -> Slots:
+    """The order of numbers as single precision tells them apart, which is sorted fastest."""
+    return order_of(sort_keys(values.astype(np.float32), falling=falling))
 
 
 def _spread(values: Array) -> Slots:
@@ -148,7 +148,7 @@ def _spread(values: Array) -> Slots:
     array([1, 3, 2])
     """
     rows = np.empty(len(values), np.int64)
-    rows[_golden(len(values))] = np.argsort(values)
+    rows[_golden(len(values))] = _order_of_singles(values)
     return rows
 
 
@@ -160,7 +160,7 @@ def _golden(n: int) -> Slots:
 def _search(
     field: Field, kept: Kept, count: int, bound: float, margin: float, seed: np.uint64
 ) -> int:
-    """Keep the largest, `count` of them if so many reach the bound; returns how many."""
+    """Keep the largest, at least `count` if so many reach the bound; returns how many."""
     found, first, n_rows = 0, 0, min(FIRST_ROWS, MOST_ROWS)
     n_panels, n_targets = len(field.panels), len(field.targets)
     while first < n_targets:
@@ -172,8 +172,6 @@ def _search(
         first, n_rows = first + n_rows, min(8 * n_rows, MOST_ROWS)
         if first < n_targets:
             found, bound = _raise(kept, found, bound, count * first / n_targets, first, margin)
-    if found > count:
-        found, _ = _keep_largest(field, kept, found, count, seed)
     return found
 
 
@@ -189,14 +187,23 @@ def _raise(
     if wanted >= found:
         return found, bound
     place = found - math.ceil(wanted)
-    sizes = kept.sizes[:found]
-    higher = np.partition(sizes, place)[place]
+    whole = np.int32 if kept.sizes.dtype == np.float32 else np.int64
+    # whole numbers are partitioned faster, and sort as sizes do
+    higher = np.partition(kept.sizes[:found].view(whole), place)[place].view(kept.sizes.dtype)
     if higher > bound:
-        stay = np.flatnonzero(sizes >= higher)
-        for array in kept:
-            array[: len(stay)] = array[stay]
-        found, bound = len(stay), float(higher)
+        found, bound = _keep_reaching(kept, found, higher), float(higher)
     return found, bound
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _keep_reaching(kept: Kept, found: int, bound: float) -> int:
+    """Move those that reach a bound to the front; returns how many."""
+    n_kept = 0
+    for k in range(found):  # moved whoever it is, as a branch would often be foreseen wrongly
+        kept.sizes[n_kept], kept.rows[n_kept] = kept.sizes[k], kept.rows[k]
+        kept.columns[n_kept] = kept.columns[k]
+        n_kept += kept.sizes[k] >= bound
+    return n_kept
 
 
 def _keep_largest(
