@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from plastic.activations import ACTIVATIONS, BY_CODE, softmax
+from plastic.activations import BY_CODE, softmax
 from plastic.errors import InvalidData, InvalidNetwork, InvalidParameter, check_in
 from plastic.nodes import Neuron, Node
 from plastic.topology import Structure
@@ -18,7 +18,10 @@ Array = NDArray[Any]
 
 HIGHEST_RATE = 1e6
 
-WITHOUT_GRADIENT = [a.code for a in ACTIVATIONS.values() if not a.differentiable]
+WITHOUT_GRADIENT = np.array(
+    [c in BY_CODE and not BY_CODE[c].differentiable for c in range(max(BY_CODE) + 1)]
+)
+"""By the code of an activation: whether it is a hard one."""
 
 
 def checked_dtype(dtype: DTypeLike) -> np.dtype:
@@ -45,7 +48,7 @@ def check_learnable(structure: Structure) -> None:
     InvalidNetwork
         If a neuron's activation is not differentiable; the message names the first.
     """
-    held = np.isin(structure.activations, WITHOUT_GRADIENT)
+    held = WITHOUT_GRADIENT[structure.activations]
     if held.any():
         neuron = structure.neuron_ids[held][0]
         name = BY_CODE[int(structure.activations[held][0])]

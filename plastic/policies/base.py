@@ -176,5 +176,7 @@ class Policy(ABC):
 def stack_arms(tables: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """Rows for the table of arms, one table below the other; empty ones are left out."""
     tables = [table for table in tables if table]
+    if len(tables) == 1:
+        return dict(tables[0])
     names = tables[0] if tables else ()
     return {name: np.concatenate([table[name] for table in tables]) for name in names}

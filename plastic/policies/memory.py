@@ -39,11 +39,17 @@ class Watches(Protocol):
         """Take note of what there is to see; what it costs goes on the view's bill."""
 
 
+def _watching(parts: Mapping[str, object]) -> list[Watches]:
+    """The parts that are `Watches`, which takes `isinstance` ten times as long to tell."""
+    every: list[Any] = list(parts.values())
+    return [part for part in every if hasattr(part, "looks") and hasattr(part, "look")]
+
+
 def looking_steps(
     parts: Mapping[str, object], updates: NDArray[np.integer]
 ) -> NDArray[np.integer]:
     """The steps of the updates, and those before the last of them at which a part looks."""
-    looks = [part.looks(updates) for part in parts.values() if isinstance(part, Watches)]
+    looks = [part.looks(updates) for part in _watching(parts)]
     steps = np.unique(np.concatenate([updates, *looks]))
     return steps[steps <= updates.max(initial=0)]
 
@@ -55,8 +61,7 @@ def let_look(
     rng: Generator,
 ) -> bool:
     """Let the parts look that want to at this step; whether that is all that is due."""
-    watching = [part for part in parts.values() if isinstance(part, Watches)]
-    looking = [part for part in watching if view.step in part.looks(updates)]
+    looking = [part for part in _watching(parts) if view.step in part.looks(updates)]
     for part in looking:
         part.look(view, rng)
     return bool(looking) and view.step not in updates

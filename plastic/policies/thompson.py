@@ -11,10 +11,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.bandits import SAMPLINGS, draw, standard_error
+from plastic.blocks import Block
 from plastic.engine import Statistics
 from plastic.engine.candidates import tally
 from plastic.errors import check_count, check_in
-from plastic.policies.growth import Array, Choice, Wanted, draw_missing, verified
+from plastic.policies.growth import Array, Choice, Slots, Wanted, draw_missing, verified
 from plastic.policies.memory import State, take
 from plastic.policies.parts import Saliency, UpdateSchedule
 from plastic.policies.rewiring import Rewiring
@@ -23,6 +24,8 @@ from plastic.signals import NetworkView
 ARMS = ("activity", "sensitivity")
 
 KEEP_MOMENTS = Statistics(moments=True)
+
+_NONE: Slots = np.zeros(0, np.int64)
 
 
 def thompson(
@@ -96,9 +99,12 @@ class PosteriorGrowth:
     statistics: Statistics = KEEP_MOMENTS
     name: ClassVar[str] = "posterior"
     arms: ClassVar[tuple[str, str]] = ARMS
-    _pulls: dict[str, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
+    _pulls: dict[str, Slots] = field(default_factory=dict, init=False, repr=False)
     _names: dict[str, NDArray[Any]] = field(
         default_factory=dict, init=False, repr=False, compare=False
+    )
+    _last_named: tuple[list[Slots], NDArray[Any]] = field(
+        default=([_NONE, _NONE], np.zeros(0, object)), init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
@@ -120,18 +126,9 @@ class PosteriorGrowth:
             drawn.append(pairs)
             gradients.append(found)
         ends = [np.concatenate([pair[side] for pair in drawn]) for side in (0, 1)]
-        found = np.concatenate(gradients)
-        able = [
-            _joined([getattr(block, side) for block, _ in wanted], view.structure.n_neurons)
-            for side in ("sources", "targets")
-        ]
-        tables = [
-            self._rows(view, arm, able[k], posteriors[k], sampled[k], ends[k], found)
-            for k, arm in enumerate(self.arms)
-        ]
-        return Choice(
-            grown, {name: np.concatenate([t[name] for t in tables]) for name in tables[0]}
-        )
+        blocks = [block for block, _ in wanted]
+        of_all = np.concatenate(gradients)
+        return Choice(grown, self._table(view, blocks, posteriors, sampled, ends, of_all))
 
     def posteriors(self, view: NetworkView) -> list[tuple[Array, Array]]:
         """Mean and standard deviation of each neuron's two arms, by slot."""
@@ -144,60 +141,71 @@ class PosteriorGrowth:
 
     def state(self) -> State:
         """Pulls of each arm, by neuron id."""
-        none = np.zeros(0, np.int64)
-        return {f"pulls_{arm}": self._pulls.get(arm, none).copy() for arm in self.arms}
+        return {f"pulls_{arm}": self._pulls.get(arm, _NONE).copy() for arm in self.arms}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Pulls as they were."""
         held = take(state, [f"pulls_{arm}" for arm in self.arms])
         self._pulls = dict(zip(self.arms, held, strict=True))
 
-    def _rows(
+    def _table(
         self,
         view: NetworkView,
-        arm: str,
-        slots: NDArray[np.int64],
-        posterior: tuple[Array, Array],
-        sampled: Array,
-        drawn: NDArray[np.int64],
+        blocks: list[Block],
+        posteriors: list[tuple[Array, Array]],
+        sampled: list[Array],
+        drawn: list[Slots],
         gradients: Array,
     ) -> dict[str, Array]:
-        """Rows for the table of arms: one for each neuron that has this arm."""
-        n = view.structure.n_neurons
-        now, total = (of_neurons[slots] for of_neurons in tally(drawn, gradients, n))
-        earned = total / np.maximum(now, 1)
-        ids = view.structure.neuron_ids[slots]
+        """Rows for the table of arms: one for each neuron that has the first, or the second."""
+        structure, n = view.structure, view.structure.n_neurons
+        slots = [
+            _joined([getattr(block, side) for block in blocks], n)
+            for side in ("sources", "targets")
+        ]
+        ids = [structure.neuron_ids[of_arm] for of_arm in slots]
+        at = np.concatenate([slots[0], slots[1] + n])  # in arrays of both arms
+        tallies = [tally(of_arm, gradients, n) for of_arm in drawn]
+        now, total = (np.concatenate(each)[at] for each in zip(*tallies, strict=True))
+        mean, std = (np.concatenate(each)[at] for each in zip(*posteriors, strict=True))
         return {
-            "arm": self._named(arm, ids),
-            "pulls": self._count(arm, ids, now),
-            "posterior_mean": posterior[0][slots],
-            "posterior_std": posterior[1][slots],
-            "sampled": sampled[slots],
-            "reward": np.where(now > 0, earned, np.nan),
+            "arm": self._named(ids),
+            "pulls": self._count(ids, now),
+            "posterior_mean": mean,
+            "posterior_std": std,
+            "sampled": np.concatenate(sampled)[at],
+            "reward": np.where(now > 0, total / np.maximum(now, 1), np.nan),
         }
 
-    def _named(self, arm: str, ids: NDArray[np.int64]) -> NDArray[Any]:
-        """Names of arms by neuron id; each is put together once."""
-        known = self._names.get(arm, np.zeros(0, object))
-        new = range(len(known), int(ids.max(initial=-1)) + 1)
-        if new:
-            known = np.append(known, np.array([f"{arm}:{neuron}" for neuron in new], object))
-            self._names[arm] = known
-        return known[ids]
+    def _named(self, ids: list[Slots]) -> NDArray[Any]:
+        """Names of the arms of neurons; each is put together once."""
+        if not all(map(np.array_equal, ids, self._last_named[0])):
+            names = []
+            for arm, of_arm in zip(self.arms, ids, strict=True):
+                known = self._names.get(arm, np.zeros(0, object))
+                new = range(len(known), int(of_arm.max(initial=-1)) + 1)
+                if new:
+                    fresh = np.array([f"{arm}:{neuron}" for neuron in new], object)
+                    known = self._names[arm] = np.append(known, fresh)
+                names.append(known[of_arm])
+            self._last_named = ids, np.concatenate(names)
+        return self._last_named[1]
 
-    def _count(
-        self, arm: str, ids: NDArray[np.int64], now: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    def _count(self, ids: list[Slots], now: Slots) -> Slots:
         """Add pulls to those so far, by neuron id."""
-        held = self._pulls.get(arm, np.zeros(0, np.int64))
-        pulls = np.zeros(max(len(held), int(ids.max(initial=-1)) + 1), np.int64)
-        pulls[: len(held)] = held
-        pulls[ids] += now
-        self._pulls[arm] = pulls
-        return pulls[ids]
+        pulls, first = np.empty(len(now), np.int64), 0
+        for arm, of_arm in zip(self.arms, ids, strict=True):
+            held, last = self._pulls.get(arm, _NONE), first + len(of_arm)
+            new = int(of_arm.max(initial=-1)) + 1 - len(held)
+            if new > 0:
+                held = self._pulls[arm] = np.append(held, np.zeros(new, np.int64))
+            held[of_arm] += now[first:last]
+            pulls[first:last] = held[of_arm]
+            first = last
+        return pulls
 
 
-def _joined(groups: list[NDArray[np.int64]], n_neurons: int) -> NDArray[np.int64]:
+def _joined(groups: list[Slots], n_neurons: int) -> Slots:
     """Slots of all groups, ascending."""
     found = np.zeros(n_neurons, bool)
     for slots in groups:
