@@ -9,9 +9,9 @@ an undo brings back what was there, and how a later edit of the same call names 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, final
+from typing import TYPE_CHECKING, Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,9 @@ from plastic.activations import BY_CODE, Activation, get_activation
 from plastic.errors import InvalidEdit
 
 Ids = Any  # int64 array; may be given as anything like it
+
+LATER = "_later"
+"""Where an edit holds how fields are found that nobody has asked for yet."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +38,7 @@ class Edit(ABC):
     """
 
     kind: ClassVar[str]
+    _way_back: ClassVar[Any] = None  # of an undo: see `plastic.topology.way_back`
     reason: str = ""
     scores: NDArray[np.floating] | None = None
 
@@ -51,7 +55,45 @@ class Edit(ABC):
 
     def with_ids(self, ids: Ids) -> Self:
         """The same edit with these ids, which are neither checked nor copied."""
+        self.complete()
         return self.of(**vars(self) | {"ids": ids})
+
+    @classmethod
+    def later(cls, finds: Mapping[str, Callable[[], Mapping[str, Any]]], **values: Any) -> Self:
+        """An edit of which some fields are found when they are asked for, once.
+
+        Most undos are never looked at, so what they would say need not be worked out.
+
+        Parameters
+        ----------
+        finds : mapping of str to function
+            By the name of each field that is missing, what finds it, and perhaps others.
+        **values
+            The other fields; as in `of`, nothing is checked or copied.
+
+        Examples
+        --------
+        >>> edit = Disconnect.later({"ids": lambda: {"ids": np.array([3, 5])}}, reason="undo")
+        >>> edit.ids
+        array([3, 5])
+        """
+        return cls.of(**{LATER: finds}, **values)
+
+    def complete(self) -> None:
+        """Find what is still missing."""
+        for name in vars(self).get(LATER, ()):
+            getattr(self, name)
+        vars(self).pop(LATER, None)
+
+    if not TYPE_CHECKING:  # there, every name would be right
+
+        def __getattr__(self, name: str) -> Any:
+            """Find a field that is missing; Python asks here for what is not there alone."""
+            find = vars(self).get(LATER, {}).get(name)
+            if find is None:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            vars(self).update(find())
+            return vars(self)[name]
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -184,7 +226,7 @@ class Connect(Edit):
     kind: ClassVar[str] = "connect"
     sources: Ids
     targets: Ids
-    ids: Ids = None
+    ids: Ids = field(default_factory=lambda: None)  # a class with an attribute is never asked
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

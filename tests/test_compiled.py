@@ -60,7 +60,7 @@ def test_find(seed, far, repeats):
 
 @many
 @given(seed=seeds)
-def test_name_rows(seed):
+def test_name_rows_and_mark_ends(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 12))
     indptr, sources, ids = random_rows(rng, n, 0.4)
@@ -68,7 +68,8 @@ def test_name_rows(seed):
     positions = np.flatnonzero(rng.random(len(ids)) < 0.5).astype(np.int32)
     named = [np.empty(len(positions), np.int64) for _ in range(3)]
     ends = np.zeros(n, bool)
-    compiled.name_rows(indptr, sources, ids, neuron_ids, positions, *named, ends)
+    compiled_gathers.name_rows(indptr, sources, ids, neuron_ids, read_only(positions), *named)
+    compiled.mark_ends(indptr, sources, read_only(positions), ends)
     at = sources[positions], targets_of(indptr)[positions]
     np.testing.assert_array_equal(named[0], neuron_ids[at[0]])
     np.testing.assert_array_equal(named[1], neuron_ids[at[1]])
@@ -205,6 +206,28 @@ def test_gather_values(seed, width, alike):
     )
     whole = np.concatenate([old, np.repeat(fresh, 4, axis=0) if alike else fresh])
     np.testing.assert_array_equal(new.reshape(20, width), whole[gather])
+
+
+@many
+@given(seed=seeds, width=st.sampled_from([1, 3]), to_earlier=st.booleans())
+def test_carry_values(seed, width, to_earlier):
+    rng = np.random.default_rng(seed)
+    stays = rng.random(9) < 0.7
+    came = 9 + np.arange(rng.integers(0, 6))
+    places = rng.integers(0, stays.sum() + 1, len(came))
+    gather = np.insert(np.flatnonzero(stays), places, came).astype(np.int32)
+    n = len(gather)
+    earlier, after = (rng.integers(0, 99, (k, width)).astype(np.uint32) for k in (9, n))
+    old, there = (after, earlier) if to_earlier else (earlier, after)
+    new = np.empty((len(there) + 1) * width, np.uint32)
+    compiled_gathers.carry_values(old.ravel(), there.ravel(), gather, to_earlier, width, new)
+    expected = there.copy()
+    at = np.flatnonzero(gather < 9)
+    if to_earlier:
+        expected[gather[at]] = after[at]
+    else:
+        expected[at] = earlier[gather[at]]
+    np.testing.assert_array_equal(new[: len(there) * width].reshape(-1, width), expected)
 
 
 @many

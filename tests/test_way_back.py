@@ -51,6 +51,11 @@ def drawn(topology, what, rng):
     return edits or [Connect([], [])]
 
 
+def at(topology):
+    """The state that a topology is in."""
+    return topology.snapshot().state
+
+
 def said(edits):
     """All that edits say, to be compared."""
     return [
@@ -78,10 +83,10 @@ def test_the_way_leads_where_the_edits_lead(seed, batches, turns):
                 topology.step += 1
                 topology.connection_columns["weight"][:] *= 1.5
                 topology.connection_columns.add(f"late {turn}", np.float64, fill=turn)
-            way = find_way(undos[0], quick.structure, quick.blocks)
+            way = find_way(undos[0], at(quick), quick.blocks)
             assert way is not None or not undos[0]  # nothing was done that could be undone
             forget_way(undos[1])
-            assert find_way(undos[1], slow.structure, slow.blocks) is None
+            assert find_way(undos[1], at(slow), slow.blocks) is None
             assert said(undos[0]) == said(undos[1])
             undos = [
                 topology.apply(*undo)
@@ -103,16 +108,16 @@ def test_the_structure_itself_comes_back():
 
 def test_only_the_same_edits_at_the_same_place_know_the_way():
     topology = wired(1)
-    start = topology.structure
+    start = at(topology)
     undo = topology.apply(*drawn(topology, "move", np.random.default_rng(1)))
-    here = topology.structure, topology.blocks
+    here = at(topology), topology.blocks
     assert find_way(undo, *here) is not None
     for others in ((), undo[:1], undo[::-1], undo * 2, (undo[0], replace(undo[1])), ("what",)):
         assert find_way(others, *here) is None
     assert find_way(undo, start, topology.blocks) is None
-    assert find_way(undo, topology.structure, frozenset([(0, 1)])) is None
+    assert find_way(undo, at(topology), frozenset([(0, 1)])) is None
     other = topology.apply(Disconnect(topology.structure.connection_ids[:1]))
-    assert find_way(undo, topology.structure, topology.blocks) is None
+    assert find_way(undo, at(topology), topology.blocks) is None
     topology.apply(*other)
     assert find_way(undo, *here) is not None  # back where it starts
 
@@ -134,7 +139,7 @@ def test_other_batches_are_looked_up(edits):
     topology.apply(Connect([0, 6, 8], [6, 8, 5], ids=[0, 1, 2]))
     held = {**snapshot(topology), "next": None, "rank": None}
     undo = topology.apply(*edits)
-    assert find_way(undo, topology.structure, topology.blocks) is None
+    assert find_way(undo, at(topology), topology.blocks) is None
     topology.apply(*undo)
     assert {**snapshot(topology), "next": None, "rank": None} == held
 
@@ -170,3 +175,48 @@ def test_a_journal_keeps_no_structure_but_the_last(remember):
     alive = [structure() is not None for structure in structures]
     assert alive == [False, False, False, remember != 0]
     assert len(entry.undo) == 1
+
+
+@pytest.mark.parametrize(
+    "values", [np.ones(24, np.float64), np.ones((24, 2), np.float32)], ids=["dtype", "shape"]
+)
+def test_no_way_leads_through_columns_of_another_kind(values):
+    """What is carried over must fit: else the edits are looked up, and convert or refuse."""
+    topology = random_dag(4, 3, 0.4, np.random.default_rng(5), n_hidden=7)
+    topology.connection_columns.add("weight", np.float32, fill=2)
+    undo = topology.apply(Disconnect(topology.structure.connection_ids[:1], keep_stranded=True))
+    values = np.resize(values, (topology.n_connections, *values.shape[1:]))
+    topology.connection_columns.replace("weight", values)
+    assert find_way(undo, at(topology), topology.blocks) is None
+    if values.ndim > 1:
+        with pytest.raises(InvalidEdit, match="shape"):
+            topology.apply(*undo)
+    else:
+        topology.apply(*undo)
+        assert sorted(topology.connection_columns["weight"])[-2:] == [1, 2]
+
+
+def test_an_undo_is_worked_out_when_it_is_looked_at():
+    topology = wired(6)
+    weights = topology.connection_columns["weight"]
+    ids, held = topology.structure.connection_ids[:2], weights.copy()
+    (undo,) = topology.apply(Disconnect(ids, keep_stranded=True))
+    assert not {"sources", "targets", "ids", "columns"} & vars(undo).keys()
+    assert undo.ids.tolist() == ids.tolist()
+    assert "columns" not in vars(undo)
+    with pytest.raises(ValueError, match="read-only"):  # or it would say what never was
+        weights[:] = 0
+    topology.connection_columns["weight"][:] = 7
+    assert undo.columns["weight"].tolist() == held[:2].tolist()
+    topology.apply(undo)
+    assert topology.connection_columns["weight"][:3].tolist() == [*held[:2], 7]
+    with pytest.raises(AttributeError, match="Connect has no attribute 'weights'"):
+        undo.weights  # noqa: B018
+
+
+def test_a_refused_batch_leaves_columns_to_be_written_to():
+    topology = wired(7)
+    topology.constrain(Constraints(max_connections=topology.n_connections))
+    with pytest.raises(InvalidEdit, match="max_connections"):
+        topology.apply(*drawn(topology, "join", np.random.default_rng(7)))
+    topology.connection_columns["weight"][:] = 1

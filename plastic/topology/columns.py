@@ -61,9 +61,29 @@ class Column:
             new, every = came.reshape(-1).view(self.words.dtype), int(len(came) > 1)
         words = np.empty(len(gather) * self.width, self.words.dtype)
         gather_values(self.words, new, every, self.width, gather, words)
+        return self._of_words(words)
+
+    def fits(self, other: Column) -> bool:
+        """Whether it holds items of the same kind and shape."""
+        mine, others = self.values, other.values
+        return mine.dtype == others.dtype and mine.shape[1:] == others.shape[1:]
+
+    def carried(
+        self, there: Column | None, gather: NDArray[np.int32], to_earlier: bool, n: int
+    ) -> Column:
+        """As `Columns.carried`, to `n` items; without `there`, what is not here is fresh."""
+        from plastic.topology.compiled_gathers import carry_values
+
+        held = np.tile(self.fresh_words, n) if there is None else there.words
+        words = np.empty((n + 1) * self.width, self.words.dtype)
+        carry_values(self.words, held, gather, to_earlier, self.width, words)
+        return self._of_words(words[: n * self.width])
+
+    def _of_words(self, words: NDArray[np.unsignedinteger]) -> Column:
+        """The same column, holding these."""
         values = words.view(self.values.dtype)
         if self.values.ndim > 1:
-            values = values.reshape(len(gather), *self.values.shape[1:])
+            values = values.reshape(-1, *self.values.shape[1:])
         return Column(values, self.fresh, words, self.fresh_words, self.width)
 
 
@@ -192,6 +212,38 @@ class Columns(Mapping[str, Values]):
             for name, column in self._held.items()
         }
         return Columns(len(gather), held)
+
+    def fit(self, others: Columns) -> bool:
+        """Whether each of these columns is among the others, with items of the same kind."""
+        held = others._held
+        for name, column in self._held.items():
+            if name not in held or not column.fits(held[name]):
+                return False
+        return True
+
+    def carried(self, there: Columns, gather: NDArray[np.int32], to_earlier: bool) -> Columns:
+        """The columns where a way back leads, see `WayBack`.
+
+        Parameters
+        ----------
+        there : Columns
+            Those that were there, of which what is not here is taken; what they do not have is
+            fresh.
+        gather : int32 array, shape (n_later,)
+        to_earlier : bool
+            Whether that is the earlier of both.
+        """
+        n, old = there._length, there._held
+        held = {
+            name: column.carried(old.get(name), gather, to_earlier, n)
+            for name, column in self._held.items()
+        }
+        return Columns(n, held)
+
+    def lock(self) -> None:
+        """Let nobody write to these arrays any more."""
+        for column in self._held.values():
+            column.values.flags.writeable = False
 
     def _fitting(self, name: str, values: Values, newborn: NDArray[np.bool_]) -> Values:
         """Given values as the column holds them, checked."""

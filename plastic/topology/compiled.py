@@ -109,31 +109,15 @@ def all_free(held, ids, gone):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, named, ends):
-    """Ends and ids of the connections at some positions, by id of the neurons.
-
-    Parameters
-    ----------
-    indptr, sources, ids, neuron_ids
-        As in `Structure`.
-    positions : int32 array, shape (k,)
-        Ascending.
-    from_ids, to_ids, named : int64 arrays, shape (k,)
-        Will be source, target and id of each.
-    ends : bool array, shape (n_neurons,) or (0,)
-        Will be set where a neuron is at one end, unless it is empty.
-    """
-    row, to_id = -1, np.int64(0)
-    stop, marked = np.int64(0), len(ends) > 0
+def mark_ends(indptr, sources, positions, ends):
+    """Set `ends`, bool array (n_neurons,), where a neuron is at an end of these connections."""
+    row, stop = -1, np.int64(0)
     for k in range(len(positions)):
         p = positions[k]
         while stop <= p:
             row += 1
-            stop, to_id = indptr[row + 1], neuron_ids[row]
-        source = np.uint32(sources[p])
-        from_ids[k], to_ids[k], named[k] = neuron_ids[source], to_id, ids[p]
-        if marked:
-            ends[source] = ends[row] = True
+            stop = indptr[row + 1]
+        ends[np.uint32(sources[p])] = ends[row] = True
 
 
 UNKNOWN_SOURCE, UNKNOWN_TARGET, BROKEN, AGAINST, GIVEN = 1, 2, 4, 8, 16
@@ -378,15 +362,14 @@ def merge_rows(
 def move(
     indptr, sources, held, neuron_ids, table, rank, traits, may_join,
     cut_ids, from_ids, to_ids, ids, next_id, by_id,
-    found, positions, cut_from, cut_to, cut_named, ends,
-    to_indptr, to_sources, to_named, gather,
+    found, positions, ends, to_indptr, to_sources, to_named, gather,
 ):  # fmt: skip
     """Some connections go, and others come.
 
     Parameters
     ----------
     indptr, sources, held, neuron_ids, table, rank, traits, may_join
-        What there is: see `name_rows` and `check_pairs`; `held` are the ids of connections.
+        What there is: see `Structure` and `check_pairs`; `held` are the ids of connections.
     cut_ids : int64 array, shape (n_cut,)
         Ids of those that go.
     from_ids, to_ids, ids, next_id
@@ -395,8 +378,8 @@ def move(
         As in `sort_by_row`; must be given where it says so by `UNSORTED`.
     found, positions
         Of those that go, as in `find_ids`; `found` is empty where none goes.
-    cut_from, cut_to, cut_named, ends
-        The same by the names of their ends, as in `name_rows`.
+    ends : bool array, shape (n_neurons,) or (0,)
+        As in `mark_ends`, of those that go, unless it is empty.
     to_indptr, to_sources, to_named, gather
         The new rows, as in `merge_rows`; of no use after flags other than `AGAINST`, `GIVEN`.
 
@@ -411,10 +394,8 @@ def move(
         count, _ = find_ids(held, cut_ids, found, positions)
         if count < len(cut_ids):
             return MISSING
-        name_rows(
-            indptr, sources, held, neuron_ids, positions[:count], cut_from, cut_to, cut_named,
-            ends,
-        )  # fmt: skip
+        if len(ends):
+            mark_ends(indptr, sources, positions[:count], ends)
     k = len(ids)
     slots = np.empty((2, k), np.int32)
     state = check_pairs(

@@ -1,4 +1,4 @@
-"""The compiled loops that carry columns along, and index connections.
+"""The compiled loops that carry columns along, and name and index connections.
 
 As in `plastic.topology.compiled`, nothing here knows of topologies, edits or rules.  Import
 from it where it is used, inside the function, as it brings numba.
@@ -43,29 +43,64 @@ def gather_values(old, fresh, every, width, gather, new):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turn_gather(gather, n_before, lost, back, born):
-    """The `gather` of `merge_rows` that leads back.
+def carry_values(old, there, gather, to_earlier, width, new):
+    """Carry items over between two places, of which one was made of the other.
 
     Parameters
     ----------
-    gather : int32 array, shape (n_after,)
-        Where each connection comes from: its position before, or `n_before` and more.
-    n_before : int
-    lost : int32 array, shape (n_lost,)
-        Positions before of those that went.
-    back : int32 array, shape (n_before + 1,)
-        Will begin with where each of before is after, or ``n_after`` and its number among those
-        that went.
-    born : int32 array, shape (n_after - n_before + n_lost + 1,)
-        Will begin with the positions after of those that came, ascending.
+    old, there : arrays, shapes (n_old * width,) and (n * width,)
+        What is carried, and what was there before.
+    gather : int32 array, shape (n_later,)
+        Where each item of the later one is in the earlier one, ascending where it is.
+    to_earlier : bool
+        Whether `old` is of the later one.
+    width : int
+    new : array, shape ((n + 1) * width,)
+        Will begin with the items, each from `old` if it is in it, and from `there` if not.
     """
-    count, last = 0, np.int32(n_before)
-    for p in range(len(gather)):
-        back[min(gather[p], last)] = p  # a newborn's into the place behind all
-        born[count] = p
-        count += gather[p] >= last
-    for k in range(len(lost)):
-        back[lost[k]] = len(gather) + k
+    n, n_old, n_later = len(new) // width - 1, len(old) // width, len(gather)
+    if to_earlier:
+        new[: n * width] = there
+    if to_earlier and width == 1:
+        for q in range(n_later):  # what is not there, behind all: a branch would cost more
+            new[np.uint32(min(gather[q], n))] = old[q]
+    elif to_earlier:
+        for q in range(n_later):
+            at = min(gather[q], n) * width
+            for c in range(width):
+                new[at + c] = old[q * width + c]
+    elif width == 1 and n_old > 0:
+        last = np.int32(n_old - 1)
+        for q in range(n_later):
+            held, stays = old[np.uint32(min(gather[q], last))], gather[q] <= last
+            new[q] = held if stays else there[q]
+    else:
+        for q in range(n_later):
+            for c in range(width):
+                at = gather[q]
+                new[q * width + c] = old[at * width + c] if at < n_old else there[q * width + c]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def name_rows(indptr, sources, ids, neuron_ids, positions, from_ids, to_ids, named):
+    """Ends and ids of the connections at some positions, by id of the neurons.
+
+    Parameters
+    ----------
+    indptr, sources, ids, neuron_ids
+        As in `Structure`.
+    positions : int32 array, shape (k,)
+        Ascending.
+    from_ids, to_ids, named : int64 arrays, shape (k,)
+        Will be source, target and id of each.
+    """
+    row, to_id, stop = -1, np.int64(0), np.int64(0)
+    for k in range(len(positions)):
+        p = positions[k]
+        while stop <= p:
+            row += 1
+            stop, to_id = indptr[row + 1], neuron_ids[row]
+        from_ids[k], to_ids[k], named[k] = neuron_ids[np.uint32(sources[p])], to_id, ids[p]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -19,6 +19,7 @@ from plastic.errors import InvalidEdit
 from plastic.topology.moves import (
     NO_IDS,
     Blocks,
+    Move,
     Wanted,
     check_free,
     check_unique,
@@ -26,7 +27,7 @@ from plastic.topology.moves import (
 )
 from plastic.topology.rebuild import insert_neurons, remove_neurons
 from plastic.topology.state import NOBODY, State, revival
-from plastic.topology.structure import Kind, Structure, find, locked
+from plastic.topology.structure import Kind, find, locked, read_only
 from plastic.topology.way_back import WayBack, find_way, go_back
 
 
@@ -48,8 +49,7 @@ class Draft:
     touched : list of int arrays
         Ids of neurons that may have lost a way in or out and may not stay so.
     moves : list
-        For each time that the structure was made anew: where its connections come from, and
-        which went, as `WayBack` has it; None if it has other neurons.
+        Each time that the structure was made anew; None where it has other neurons then.
     """
 
     state: State
@@ -57,7 +57,7 @@ class Draft:
     cut: Disconnect | None = None
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
-    moves: list[tuple[Any, NDArray[np.int32]] | None] = field(default_factory=list)
+    moves: list[Move | None] = field(default_factory=list)
 
 
 def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
@@ -105,9 +105,9 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
         If one of them breaks a rule.
     """
     draft = Draft(state, blocks)
-    way = find_way(edits, state.structure, blocks)
+    way = find_way(edits, state, blocks)
     if way is not None:
-        draft.state, draft.undo = go_back(state, way, edits)
+        draft.state, draft.undo = go_back(state, way)
         return draft
     for edit in edits:
         _check_edit(edit)
@@ -115,16 +115,20 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
     _settle(draft)
     _check_stranded(draft)
     draft.undo.reverse()
-    _remember_way(draft, state.structure)
+    _remember_way(draft, state)
     return draft
 
 
-def _remember_way(draft: Draft, before: Structure) -> None:
+def _remember_way(draft: Draft, before: State) -> None:
     """Let the undo know the way, if it is that of one move and the order is as it was."""
     after = draft.state.structure
-    if len(draft.moves) == 1 and draft.moves[0] and after.rank is before.rank:
-        kinds = tuple(map(type, draft.undo))
-        WayBack(after, before, draft.blocks, *draft.moves[0], kinds).remember(draft.undo)
+    if len(draft.moves) != 1 or after.rank is not before.structure.rank:
+        return
+    for move in draft.moves:
+        if move is not None:
+            kinds = tuple(map(type, draft.undo))
+            way = WayBack(after, before, draft.blocks, move.gather, move.gone, True, kinds)
+            way.remember(draft.undo)
 
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
@@ -165,16 +169,18 @@ def _move(
     draft.state = State(
         move.structure, state.neurons, connections, state.next_neuron, following
     )
-    draft.moves.append((move.gather, move.gone))
+    draft.moves.append(move)
     if cut is None:
         return
     draft.cut = None
-    draft.undo.append(move.revival)
+    draft.undo.append(revival(state, lambda: move.gone))
     if len(ends):
         draft.touched.append(state.structure.neuron_ids[ends])
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
+    from plastic.topology.compiled import mark_ends
+
     _settle(draft)
     old, structure = draft.state, draft.state.structure
     check_unique("neuron", edit.ids)
@@ -189,9 +195,10 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
     drop[slots] = True
     slimmer, left, positions, cut = remove_neurons(structure, drop)
     if len(cut):
-        ends = np.zeros(structure.n_neurons, np.bool_)
-        draft.undo.append(revival(old, cut.positions, ends))
+        draft.undo.append(revival(old, lambda: cut.positions))
         if not edit.keep_stranded:
+            ends = np.zeros(structure.n_neurons, np.bool_)
+            mark_ends(structure.indptr, structure.sources, read_only(cut.positions), ends)
             draft.touched.append(structure.neuron_ids[ends])
     slots = np.flatnonzero(drop)
     draft.undo.append(

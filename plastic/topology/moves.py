@@ -9,10 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.edits import Connect
 from plastic.errors import CycleError, InvalidEdit
 from plastic.topology.order import Cycle, restore_order
-from plastic.topology.state import State, bringing_back
+from plastic.topology.state import State
 from plastic.topology.structure import NO_TABLE, Kind, Structure, find, id_dtype, locked
 
 Blocks = frozenset[tuple[int, int]]
@@ -60,14 +59,11 @@ class Move:
         among those that came.
     gone : int32 array, shape (n_gone,)
         Positions before of those that went, ascending.
-    revival : Connect
-        What brings those back, in this order.
     """
 
     structure: Structure
     gather: NDArray[np.int32]
     gone: NDArray[np.int32]
-    revival: Connect
 
 
 def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> Move:
@@ -96,7 +92,6 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
     if held.dtype == np.int32 and id_dtype(wanted.following - 1) == np.int64:
         held = locked(held.astype(np.int64))
     found, gone = np.empty(n_before if k else 0, np.uint8), np.empty(k + 1, np.int32)
-    named = np.empty(k, np.int64), np.empty(k, np.int64), np.empty(k, np.int64)
     n = max(n_before - k + len(ids), 0)
     indptr, sources = np.empty(structure.n_neurons + 1, np.int64), np.empty(n + 1, np.int32)
     new_ids, gather = np.empty(n + 1, held.dtype), np.empty(n + 1, np.int32)
@@ -105,7 +100,7 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
         return move(
             structure.indptr, structure.sources, held, neuron_ids, table, structure.rank,
             structure.traits, joinable, wanted.cut_ids, from_ids, to_ids, ids, next_id, by_id,
-            found, gone, *named, ends, indptr, sources, new_ids, gather,
+            found, gone, ends, indptr, sources, new_ids, gather,
         )  # fmt: skip
 
     # what comes back at an undo ascends in its rows already: nothing has to be sorted first
@@ -117,7 +112,7 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
     moved = structure.with_connections(indptr, sources[:n], new_ids[:n])
     if flags & AGAINST:
         moved = _reordered(moved, wanted)
-    return Move(moved, gather[:n], gone[:k], bringing_back(state, gone[:k], *named))
+    return Move(moved, gather[:n], gone[:k])
 
 
 def _check_room(n: int) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.edits import Connect
+from plastic.edits import Connect, Disconnect
 from plastic.topology.columns import Columns
-from plastic.topology.structure import Structure, locked
+from plastic.topology.structure import Structure, locked, read_only
 
 NOBODY = np.zeros(0, np.bool_)
+
+Find = Callable[[], NDArray[np.int32]]
 
 
 @dataclass(frozen=True)
@@ -34,42 +38,40 @@ class State:
     next_connection: int
 
 
-def revival(
-    state: State, positions: NDArray[np.int32], ends: NDArray[np.bool_] = NOBODY
-) -> Connect:
-    """What brings connections back as they are now.
+def revival(state: State, find: Find) -> Connect:
+    """What brings connections back as they are now; it is worked out when it is asked for.
 
     Parameters
     ----------
     state : State
-    positions : int32 array, shape (k,)
-        Ascending.
-    ends : bool array, shape (n_neurons,), optional
-        Will be set where a neuron is at one end.
+        Its columns must not be written to any more.
+    find : function
+        Gives their positions, ascending.
     """
-    from plastic.topology.compiled import name_rows
 
-    structure, k = state.structure, len(positions)
-    sources, targets, ids = np.empty(k, np.int64), np.empty(k, np.int64), np.empty(k, np.int64)
-    name_rows(
-        structure.indptr, structure.sources, structure.connection_ids, structure.neuron_ids,
-        positions, sources, targets, ids, ends,
-    )  # fmt: skip
-    return bringing_back(state, positions, sources, targets, ids)
+    def named() -> dict[str, NDArray[np.int64]]:
+        from plastic.topology.compiled_gathers import name_rows
+
+        structure, positions = state.structure, read_only(find())
+        sources, targets, ids = (np.empty(len(positions), np.int64) for _ in range(3))
+        name_rows(
+            structure.indptr, structure.sources, structure.connection_ids,
+            structure.neuron_ids, positions, sources, targets, ids,
+        )  # fmt: skip
+        return {"sources": locked(sources), "targets": locked(targets), "ids": locked(ids)}
+
+    def columns() -> dict[str, Any]:
+        return {"columns": state.connections.take(find())}
+
+    finds = {"sources": named, "targets": named, "ids": named, "columns": columns}
+    return Connect.later(finds, reason="undo")
 
 
-def bringing_back(
-    state: State,
-    positions: NDArray[np.int32],
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    ids: NDArray[np.int64],
-) -> Connect:
-    """The same, of ends and ids that are known."""
-    return Connect.of(
-        sources=locked(sources),
-        targets=locked(targets),
-        ids=locked(ids),
-        columns=state.connections.take(positions),
-        reason="undo",
-    )
+def leaving(state: State, find: Find) -> Disconnect:
+    """What takes connections away; it, too, is worked out when it is asked for."""
+
+    def named() -> dict[str, NDArray[np.int64]]:
+        ids = state.structure.connection_ids[find()]
+        return {"ids": locked(ids.astype(np.int64, copy=False))}
+
+    return Disconnect.later({"ids": named}, keep_stranded=True, reason="undo")

@@ -166,6 +166,8 @@ class Topology:
         if self._constraints is not None:
             self._constraints.check(draft.state.structure)
         self._state = draft.state
+        if draft.state.connections is not before.connections:
+            before.connections.lock()  # an undo may still want them as they are
         if draft.state.next_neuron > before.next_neuron:
             self._births["neuron"].add(before.next_neuron, self.step)
         if draft.state.next_connection > before.next_connection:

@@ -2,9 +2,9 @@
 
 The edits that undo others say what comes and goes, as all edits do, and lead back from
 wherever they are applied.  Where nothing else has been done since, there is no need to find
-and to merge: the structure that they lead to is still there, as structures never change, and
-only the columns have to be carried over.  So an undo remembers the way for as long as it is
-kept itself, which costs 16 bytes a connection.
+and to merge: what they lead to is still there, as structures never change, and only the values
+of those connections that have stayed are to be carried over.  So an undo remembers the way for
+as long as it is kept itself, and with it the structure and the columns that it leads to.
 """
 
 from __future__ import annotations
@@ -16,37 +16,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.edits import Connect, Disconnect, Edit
+from plastic.edits import Connect, Edit
 from plastic.topology.moves import Blocks
-from plastic.topology.state import State, revival
+from plastic.topology.state import State, leaving, revival
 from plastic.topology.structure import Structure
 
 ATTRIBUTE = "_way_back"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class WayBack:
-    """What leads from one structure to another one of the same neurons.
+    """What leads from a structure to another one of the same neurons.
 
     Parameters
     ----------
-    start, end : Structure
+    here : Structure
+        Where it begins.
+    there : State
+        Where it ends, as it was when that was left.
     blocks : frozenset of (source group, target group), optional
         The groups that might connect then.
-    gather : int32 array, shape (n_start,)
-        Where each connection of `start` is in `end`, or ``n_end`` and more if it is not there.
-    missing : int32 array, shape (n_missing,)
-        Positions in `end` of those that are not in `start`, ascending: they come back in the
-        order of the edit that connects them.
+    gather : int32 array, shape (n_later,)
+        Where each connection of the later one is in the earlier one, or ``n_earlier`` and more
+        if it is not there.
+    gone : int32 array, shape (n_gone,)
+        Positions in the earlier one of those that are not in the later one, ascending.
+    to_earlier : bool
+        Whether it ends at the earlier one.
     kinds : tuple of types
         Of the edits that say the same.
     """
 
-    start: Structure
-    end: Structure
+    here: Structure
+    there: State
     blocks: Blocks | None
     gather: NDArray[np.int32]
-    missing: NDArray[np.int32]
+    gone: NDArray[np.int32]
+    to_earlier: bool
     kinds: tuple[type[Edit], ...]
 
     def remember(self, edits: Sequence[Edit]) -> None:
@@ -54,26 +60,36 @@ class WayBack:
         for edit in edits:
             vars(edit)[ATTRIBUTE] = self
 
+    def came(self) -> NDArray[np.int32]:
+        """Positions in the later one of those that are not in the earlier one, ascending."""
+        earlier = self.there.structure if self.to_earlier else self.here
+        return np.flatnonzero(self.gather >= earlier.n_connections).astype(np.int32)
 
-def find_way(
-    edits: Sequence[Edit], structure: Structure, blocks: Blocks | None
-) -> WayBack | None:
-    """The way that these edits say, if it starts here."""
+    def left(self) -> NDArray[np.int32]:
+        """Those that are not in the later one: `gone`."""
+        return self.gone
+
+
+def find_way(edits: Sequence[Edit], state: State, blocks: Blocks | None) -> WayBack | None:
+    """The way that these edits say, if it starts here and leads through the same columns."""
     way: Any = getattr(edits[0], ATTRIBUTE, None) if edits else None
-    if way is None or way.start is not structure or way.blocks is not blocks:
+    if way is None or way.here is not state.structure or way.blocks is not blocks:
         return None
-    alike = all(getattr(edit, ATTRIBUTE, None) is way for edit in edits)
-    return way if alike and tuple(map(type, edits)) == way.kinds else None
+    alike = tuple(map(type, edits)) == way.kinds
+    for edit in edits:
+        alike = alike and getattr(edit, ATTRIBUTE, None) is way
+    return way if alike and way.there.connections.fit(state.connections) else None
 
 
 def forget_way(edits: Sequence[Edit]) -> None:
     """Let these edits keep no structure alive any more."""
     for edit in edits:
+        edit.complete()
         vars(edit).pop(ATTRIBUTE, None)
 
 
-def go_back(state: State, way: WayBack, edits: Sequence[Edit]) -> tuple[State, list[Edit]]:
-    """Follow a way from its start, with what the edits bring back.
+def go_back(state: State, way: WayBack) -> tuple[State, list[Edit]]:
+    """Follow a way from its start.
 
     Returns
     -------
@@ -81,30 +97,27 @@ def go_back(state: State, way: WayBack, edits: Sequence[Edit]) -> tuple[State, l
     undo : list of Edit
         What leads to where one was, and knows the way.
     """
-    from plastic.topology.compiled_gathers import turn_gather
-
-    n_start, n_end = len(way.gather), way.end.n_connections
-    back = np.empty(n_end + 1, np.int32)
-    left = np.empty(n_start - n_end + len(way.missing) + 1, np.int32)
-    turn_gather(way.gather, n_end, way.missing, back, left)
-    back, left = back[:-1], left[:-1]
-    undo: list[Edit] = []
-    columns: dict[str, NDArray[Any]] = {}
-    for edit in edits:
-        if isinstance(edit, Connect):
-            columns = dict(edit.columns)
-            gone = Disconnect.of(ids=edit.ids, keep_stranded=True, reason="undo")
-            undo.insert(0, gone)
-        elif len(edit):
-            undo.insert(0, revival(state, left))
-    known = np.zeros(len(way.missing), np.bool_)  # none of them is a newborn
+    there = way.there
+    columns = state.connections.carried(there.connections, way.gather, way.to_earlier)
     then = State(
-        way.end,
-        state.neurons,
-        state.connections.inserted(back, known, columns),
-        state.next_neuron,
-        state.next_connection,
+        there.structure, state.neurons, columns, state.next_neuron, state.next_connection
     )
-    kinds = tuple(map(type, undo))
-    WayBack(way.end, way.start, way.blocks, back, left, kinds).remember(undo)
+    only_here, only_there = (way.came, way.left) if way.to_earlier else (way.left, way.came)
+    none_came = len(way.gather) + len(way.gone) == there.structure.n_connections
+    undo: list[Edit] = []
+    for kind in reversed(way.kinds):
+        if kind is Connect:
+            undo.append(leaving(then, only_there))
+        elif not (way.to_earlier and none_came):
+            undo.append(revival(state, only_here))
+    back = WayBack(
+        here=there.structure,
+        there=state,
+        blocks=way.blocks,
+        gather=way.gather,
+        gone=way.gone,
+        to_earlier=not way.to_earlier,
+        kinds=tuple(map(type, undo)),
+    )
+    back.remember(undo)
     return then, undo
