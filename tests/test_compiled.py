@@ -145,10 +145,11 @@ def test_sort_pairs(seed, ascending):
     lost=st.sampled_from([0, 0.05, 0.5, 1]),
     born=st.sampled_from([0, 1, 30]),
     revived=st.booleans(),
+    counted=st.booleans(),
     twice=st.booleans(),
     dtype=st.sampled_from([np.int32, np.int64]),
 )
-def test_merge_rows(seed, lost, born, revived, twice, dtype):
+def test_merge_rows(seed, lost, born, revived, counted, twice, dtype):
     """As a lexsort of all that is left and all that comes."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 12))
@@ -168,13 +169,17 @@ def test_merge_rows(seed, lost, born, revived, twice, dtype):
     if not revived:
         fresh = fresh[fresh > ids.max(initial=0)]
     new_ids = rng.permutation(fresh)[: len(new)]
+    counted = counted and not revived
+    if counted:
+        new_ids = ids.max(initial=0) + 1 + np.arange(len(new))
     pairs = sort_pairs(new[:, 0], new[:, 1], new_ids, n)
+    ids_of_pairs = (pairs.ids[:0], ids.max(initial=0) + 1) if counted else (pairs.ids, 0)
     total = int((~gone).sum()) + len(new)
     made = [np.empty(n + 1, np.int64)]
     made += [np.empty(total + 1, kind) for kind in (np.int32, dtype, np.int32)]
     differ = compiled.merge_rows(
         indptr, sources, ids, cut.gone, cut.positions,
-        pairs.starts, pairs.order, pairs.sources, pairs.ids, *made,
+        pairs.starts, pairs.order, pairs.sources, *ids_of_pairs, *made,
     )  # fmt: skip
     assert differ == (not spoilt)
     if spoilt:

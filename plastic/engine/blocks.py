@@ -31,15 +31,15 @@ SIDE = 8
 
 
 @cache
-def _host_features():
-    return binding.get_host_cpu_features()  # asking takes a third of a millisecond
+def _host_is_wide():
+    return bool(binding.get_host_cpu_features().get("avx512f"))  # a third of a millisecond
 
 
 def wide_registers():
     """Whether there are 32 registers of 512 bits, so that four by four vectors of sums fit."""
     if config.CPU_FEATURES is not None:  # numba was told to compile for another processor
         return "+avx512f" in config.CPU_FEATURES
-    return bool(_host_features().get("avx512f"))
+    return _host_is_wide()
 
 
 def _joined(builder, parts):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plastic.engine.blocks import wide_registers
 from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
-from plastic.engine.spans import find_all_spans
+from plastic.engine.spans import find_all_spans, room_for_spans
 from plastic.topology import Kind, Structure
 
 ALIGNMENT = 64
@@ -22,10 +22,15 @@ NO_SPANS = np.zeros((0, 5), np.int32)
 
 def plan_graph(structure: Structure) -> Graph:
     """The structure's own arrays, and its order both ways; connections are not copied."""
-    order, out = structure.computed, structure.out
-    spans, out_order, out_spans, alike, swept = find_all_spans(
-        order, structure.inputs, structure.kinds, structure.indptr, structure.sources,
+    out, room = structure.out, room_for_spans(structure.n_neurons)
+    spans, out_spans = np.empty(room, np.int64), np.empty(room, np.int64)
+    alike = np.empty(structure.n_neurons, np.int32)
+    swept = np.empty(structure.n_neurons, np.int8)
+    order, backwards = structure.computed, structure.backwards
+    n_spans, n_out_spans = find_all_spans(
+        order, backwards, structure.kinds, structure.indptr, structure.sources,
         out.indptr, out.targets, int(Kind.OUTPUT), wide_registers(),
+        spans, out_spans, alike, swept,
     )  # fmt: skip
     return Graph(
         indptr=structure.indptr,
@@ -34,9 +39,9 @@ def plan_graph(structure: Structure) -> Graph:
         out_targets=out.targets,
         out_positions=NOTHING,
         order=order,
-        spans=spans,
-        out_order=out_order,
-        out_spans=out_spans,
+        spans=spans[:n_spans],
+        out_order=backwards,
+        out_spans=out_spans[:n_out_spans],
         alike=alike,
         swept=swept,
         activations=structure.activations,

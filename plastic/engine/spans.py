@@ -7,7 +7,6 @@ serve several rows; see `plastic.engine.rows`.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from plastic.engine.simd import get
@@ -97,15 +96,16 @@ def full_stop(order, indptr, sources, kinds, apart, first, sorted_rows):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_spans(order, indptr, sources, kinds, apart, wide, bands):
-    """Spans of rows in the order that they are computed in, shape (n_spans, 5).
+def find_spans(order, indptr, sources, kinds, apart, wide, bands, spans):
+    """Spans of rows in the order that they are computed in; returns how many there are.
 
+    They are filled into `spans`, of shape `room_for_spans` or more.
     Each has its kind, the first of its places in `order` and the one after its last, and the
     same of its range of sources; spans follow each other without a gap.  Neurons of the kind
     `apart` are not in full spans, and none is unless registers are `wide`.  Without `bands`,
     none is banded, and the rows must be sorted, as those by source are.
     """
-    spans, n_spans, stop, n = np.empty((len(order), 5), np.int64), 0, 0, len(order)
+    n_spans, stop, n = 0, 0, len(order)
     tried = 0 if bands else n  # no banded span begins before this place
     while stop < n:
         k, kind, low, high = stop, PLAIN, 0, -1
@@ -132,7 +132,7 @@ def find_spans(order, indptr, sources, kinds, apart, wide, bands):
         spans[n_spans, 0], spans[n_spans, 1], spans[n_spans, 2] = kind, k, stop
         spans[n_spans, 3], spans[n_spans, 4] = low, high + 1
         n_spans += 1
-    return spans[:n_spans].copy()
+    return n_spans
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -145,9 +145,9 @@ def is_dense(indptr, sources, slot):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_alike(order, spans, n_neurons):
+def find_alike(order, spans, alike):
     """For each neuron in a full span, how many from it on have neighbouring slots; else 0."""
-    alike = np.zeros(n_neurons, np.int32)
+    alike[:] = 0
     for span in range(len(spans)):
         first, last = spans[span, 1], spans[span, 2]
         if spans[span, 0] == FULL:
@@ -155,43 +155,54 @@ def find_alike(order, spans, n_neurons):
                 slot = get(order, k)
                 follows = k + 1 < last and get(order, k + 1) == slot + 1
                 alike[slot] = 1 + (alike[slot + 1] if follows else 0)
-    return alike
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def find_swept(out_indptr, out_targets, alike):
+def find_swept(out_indptr, out_targets, alike, swept):
     """Whether a neuron leads to one that is not alike others, by slot."""
-    swept = np.zeros(len(alike), np.int8)
+    swept[:] = 0
     for slot in range(len(alike)):
         for e in range(get(out_indptr, slot), get(out_indptr, slot + 1)):
             if get(alike, get(out_targets, e)) == 0:
                 swept[slot] = 1
                 break
-    return swept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_all_spans(
-    order, inputs, kinds, indptr, sources, out_indptr, out_targets, output, wide
+    order, backwards, kinds, indptr, sources, out_indptr, out_targets, output, wide,
+    spans, out_spans, alike, swept,
 ):  # fmt: skip
     """What `Graph` holds from `spans` to `swept`, in one call.
 
     Parameters
     ----------
-    order, inputs, kinds, indptr, sources, out_indptr, out_targets : arrays
-        As in `Graph`.
+    order, backwards, kinds, indptr, sources, out_indptr, out_targets : arrays
+        As in `Structure`, where `order` is `computed`.
     output : int
         The kind of outputs: their deltas are there from the start, so they are not summed.
     wide : bool
         Whether registers are wide.
+    spans, out_spans, alike, swept : arrays
+        Will be filled; those of spans must have `room_for_spans`.
+
+    Returns
+    -------
+    int, int
+        How many spans there are, and how many by source.
     """
-    n_learned = len(order)
-    out_order = np.concatenate((order[::-1], inputs))
-    spans = find_spans(order, indptr, sources, kinds, -1, wide, True)
-    backward = out_order[:n_learned], out_order[n_learned:]
-    learned = find_spans(backward[0], out_indptr, out_targets, kinds, output, wide, False)
-    others = find_spans(backward[1], out_indptr, out_targets, kinds, output, wide, False)
-    others[:, 1:3] += n_learned
-    alike = find_alike(order, spans, len(kinds))
-    swept = find_swept(out_indptr, out_targets, alike)
-    return spans, out_order, np.concatenate((learned, others)), alike, swept
+    n = len(order)
+    n_spans = find_spans(order, indptr, sources, kinds, -1, wide, True, spans)
+    learned, others = backwards[:n], backwards[n:]
+    n_out = find_spans(learned, out_indptr, out_targets, kinds, output, wide, False, out_spans)
+    rest = out_spans[n_out:]
+    n_rest = find_spans(others, out_indptr, out_targets, kinds, output, wide, False, rest)
+    rest[:n_rest, 1:3] += n
+    find_alike(order, spans[:n_spans], alike)
+    find_swept(out_indptr, out_targets, alike, swept)
+    return n_spans, n_out + n_rest
+
+
+def room_for_spans(n_neurons: int) -> tuple[int, int]:
+    """Shape of an array that holds all spans: two of a kind are never next to each other."""
+    return n_neurons // 2 + 4, 5

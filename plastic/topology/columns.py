@@ -196,7 +196,8 @@ class Columns(Mapping[str, Values]):
         ----------
         gather : int array, shape (n_old + n_new,)
         newborn : bool array, shape (n_new,)
-            Which of the new ones were never there; the others come back as they were.
+            Which of the new ones were never there; the others come back as they were.  It is
+            not looked at if nothing is given.
         given : mapping of str to array, each of shape (n_new, ...)
 
         Raises

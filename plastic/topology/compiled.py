@@ -136,8 +136,10 @@ def check_pairs(
     neuron_ids, table, rank, traits
         As in `Structure`, where `table` is its `slot_by_id`.
     may_join : bool array, shape (n_groups, n_groups), by the numbers in `traits`
-    from_ids, to_ids, ids : int64 arrays, shape (k,)
-        Ids of the neurons, and of the connections.
+    from_ids, to_ids : int64 arrays, shape (k,)
+        Ids of the neurons.
+    ids : int64 array, shape (k,) or (0,)
+        Ids of the connections.
     next_id : int, above that of any connection that ever was
     sources, targets : int32 arrays, shape (k,)
         Will be the slots, -1 where there is no such neuron.
@@ -186,7 +188,8 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
     ----------
     targets, sources : int32 arrays, shape (k,)
         Slots that each pair joins.
-    ids : int64 array, shape (k,)
+    ids : int64 array, shape (k,) or (0,)
+        Empty if they are counted from some number on.
     ascending : bool
         Whether they are known to ascend.
     by_id : int64 array, shape (k,) or (0,)
@@ -194,7 +197,7 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
     starts : int64 array, shape (n_neurons + 1,)
         Will be where each row begins.
     order, to_sources : int32 arrays, shape (k,)
-    to_ids : int64 array, shape (k,)
+    to_ids : int64 array, shape of `ids`
         Will be the numbers of the pairs, their sources and their ids, row by row.
 
     Returns
@@ -216,11 +219,8 @@ def sort_by_row(targets, sources, ids, ascending, by_id, starts, order, to_sourc
         cursors[row] = place + np.uint32(1)
     for place in range(len(order)):
         to_sources[place] = sources[np.uint32(order[place])]
-    # newborns' ids follow each other: to count is faster than to look them up
-    counted = ascending and len(ids) > 0 and ids[-1] - ids[0] == len(ids) - 1
-    for place in range(len(order)):
-        pair = np.uint32(order[place])
-        to_ids[place] = ids[0] + np.int64(pair) if counted else ids[pair]
+    for place in range(len(to_ids)):
+        to_ids[place] = ids[np.uint32(order[place])]
     if not ascending:
         ascending = True
         for row in range(len(starts) - 1):
@@ -288,7 +288,7 @@ def merge_row(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def merge_rows(
-    indptr, sources, ids, gone, lost, starts, order, new_sources, new_ids,
+    indptr, sources, ids, gone, lost, starts, order, new_sources, new_ids, first_id,
     to_indptr, to_sources, to_ids, gather,
 ):  # fmt: skip
     """Rows without what goes and with what comes, each sorted by id.
@@ -299,8 +299,9 @@ def merge_rows(
         The rows as they are, as in `Structure`.
     gone, lost
         Those that go, as in `Cut`.
-    starts, order, new_sources, new_ids
-        Those that come, as `sort_by_row` lays them.
+    starts, order, new_sources, new_ids, first_id
+        Those that come, as `sort_by_row` lays them; if there are no ids, they are counted from
+        the first on, and higher than all that are there.
     to_indptr : int64 array, shape (n_neurons + 1,)
     to_sources, to_ids : int arrays, shape (n + 1,)
         Will be the new rows, ``n = n_connections - n_lost + n_new``, and one number more.
@@ -313,7 +314,7 @@ def merge_rows(
     bool
         Whether all pairs differ; if not, what has been filled is of no use.
     """
-    n_old, differ = len(sources), True
+    n_old, differ, counted = len(sources), True, len(new_ids) == 0
     stamps = np.zeros(len(indptr), np.int32)  # the last row, plus 1, that a source was seen in
     q = j = waiting = 0  # rows that stay as they are wait, to be copied together
     for row in range(len(indptr) - 1):
@@ -327,7 +328,7 @@ def merge_rows(
             q = copy_rows(sources, ids, waiting, start, to_sources, to_ids, gather, q)
         to_indptr[row] = top = q
         waiting = stop
-        between = stop > start and low < high and new_ids[low] < ids[stop - 1]
+        between = not counted and stop > start and low < high and new_ids[low] < ids[stop - 1]
         if between:
             q, behind = merge_row(
                 sources, ids, gone, start, stop, order, new_sources, new_ids, low, high,
@@ -350,8 +351,8 @@ def merge_rows(
             source, place = np.uint32(new_sources[k]), np.uint64(q + k - low)
             differ &= stamps[source] != stamp
             stamps[source] = stamp
-            to_sources[place], to_ids[place] = new_sources[k], new_ids[k]
-            gather[place] = n_old + order[k]
+            to_sources[place], gather[place] = new_sources[k], n_old + order[k]
+            to_ids[place] = first_id + np.int64(order[k]) if counted else new_ids[k]
         q += high - low
     q = copy_rows(sources, ids, waiting, n_old, to_sources, to_ids, gather, q)
     to_indptr[-1] = q
@@ -361,8 +362,8 @@ def merge_rows(
 @njit(cache=True, nogil=True, error_model="numpy")
 def move(
     indptr, sources, held, neuron_ids, table, rank, traits, may_join,
-    cut_ids, from_ids, to_ids, ids, next_id, by_id,
-    found, positions, ends, to_indptr, to_sources, to_named, gather,
+    cut_ids, from_ids, to_ids, ids, next_id, ends,
+    positions, to_indptr, to_sources, to_named, gather, by_id,
 ):  # fmt: skip
     """Some connections go, and others come.
 
@@ -373,15 +374,15 @@ def move(
     cut_ids : int64 array, shape (n_cut,)
         Ids of those that go.
     from_ids, to_ids, ids, next_id
-        Those that come, as `check_pairs` takes them.
-    by_id
-        As in `sort_by_row`; must be given where it says so by `UNSORTED`.
-    found, positions
-        Of those that go, as in `find_ids`; `found` is empty where none goes.
+        Those that come, as `check_pairs` takes them; without ids, they get the next ones.
     ends : bool array, shape (n_neurons,) or (0,)
         As in `mark_ends`, of those that go, unless it is empty.
+    positions
+        Will be those of what goes, as in `find_ids`.
     to_indptr, to_sources, to_named, gather
         The new rows, as in `merge_rows`; of no use after flags other than `AGAINST`, `GIVEN`.
+    by_id
+        As in `sort_by_row`; must be given where it says so by `UNSORTED`.
 
     Returns
     -------
@@ -390,13 +391,14 @@ def move(
         twice, `TAKEN` if an id that comes is not free, `UNSORTED` if `by_id` is needed, `TWICE`
         if two pairs are the same.
     """
-    if len(cut_ids):
+    n_cut, k = len(cut_ids), len(from_ids)
+    found = np.empty(len(held) if n_cut else 0, np.uint8)
+    if n_cut:
         count, _ = find_ids(held, cut_ids, found, positions)
-        if count < len(cut_ids):
+        if count < n_cut:
             return MISSING
         if len(ends):
             mark_ends(indptr, sources, positions[:count], ends)
-    k = len(ids)
     slots = np.empty((2, k), np.int32)
     state = check_pairs(
         neuron_ids, table, rank, traits, may_join, from_ids, to_ids, ids, next_id,
@@ -407,16 +409,19 @@ def move(
     given = state & GIVEN != 0  # other ids are new, and differ
     if given and not all_free(held, ids, found):
         return state | TAKEN
+    first = ids[0] if len(ids) else next_id
+    if len(ids) and not given and ids[-1] - first == k - 1:
+        ids = ids[:0]  # to count them is faster than to look them up
     starts, order = np.empty(len(indptr), np.int64), np.empty(k, np.int32)
-    new_sources, new_ids = np.empty(k, np.int32), np.empty(k, np.int64)
+    new_sources, new_ids = np.empty(k, np.int32), np.empty(len(ids), np.int64)
     in_order = sort_by_row(
         slots[1], slots[0], ids, not given, by_id, starts, order, new_sources, new_ids
     )
     if not in_order:
         return state | UNSORTED
     differ = merge_rows(
-        indptr, sources, held, found, positions[: len(cut_ids)],
-        starts, order, new_sources, new_ids, to_indptr, to_sources, to_named, gather,
+        indptr, sources, held, found, positions[:n_cut],
+        starts, order, new_sources, new_ids, first, to_indptr, to_sources, to_named, gather,
     )  # fmt: skip
     return state if differ else state | TWICE
 

@@ -6,12 +6,11 @@ the caller still holds the old state, which is what makes a batch all or none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plastic.activations import softmax
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, Ids, PruneNeurons
@@ -29,6 +28,8 @@ from plastic.topology.rebuild import insert_neurons, remove_neurons
 from plastic.topology.state import NOBODY, State, revival
 from plastic.topology.structure import Kind, find, locked, read_only
 from plastic.topology.way_back import WayBack, find_way, go_back
+
+NOTHING = Connect([], [])
 
 
 @dataclass
@@ -88,7 +89,12 @@ def _numbered(ids: Ids, following: int, n: int) -> tuple[Ids, int]:
     """The ids of an edit, and the lowest one never used after it."""
     if ids is None:
         return locked(np.arange(following, following + n)), following + n
-    return ids, max(following, int(ids.max(initial=-1)) + 1)
+    return ids, _following(ids, following)
+
+
+def _following(ids: Ids, following: int) -> int:
+    """The lowest id that was never used, once these are."""
+    return max(following, int(ids.max(initial=-1)) + 1)
 
 
 def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> Draft:
@@ -140,32 +146,33 @@ def _disconnect(draft: Draft, edit: Disconnect) -> None:
 def _settle(draft: Draft) -> None:
     """Take out of the state what is disconnected."""
     if draft.cut is not None:
-        _move(draft, NO_IDS, NO_IDS, NO_IDS, draft.state.next_connection, {})
+        _move(draft, NOTHING, draft.state.next_connection)
 
 
 def _connect(draft: Draft, edit: Connect) -> None:
-    ids, following = _numbered(edit.ids, draft.state.next_connection, len(edit))
-    _move(draft, edit.sources, edit.targets, ids, following, edit.columns)
-    draft.undo.append(Disconnect.of(ids=ids, keep_stranded=True, reason="undo"))
+    first, n, ids = draft.state.next_connection, len(edit), edit.ids
+    _move(draft, edit, first + n if ids is None else _following(ids, first))
+    if ids is None:
+        finds = {"ids": lambda: {"ids": locked(np.arange(first, first + n))}}
+        undo = Disconnect.later(finds, keep_stranded=True, reason="undo")
+    else:
+        undo = Disconnect.of(ids=ids, keep_stranded=True, reason="undo")
+    draft.undo.append(undo)
 
 
-def _move(
-    draft: Draft,
-    sources: Ids,
-    targets: Ids,
-    ids: Ids,
-    following: int,
-    columns: Mapping[str, NDArray[Any]],
-) -> None:
+def _move(draft: Draft, edit: Connect, following: int) -> None:
     """Let go what is disconnected, and let come what is connected."""
-    state, cut, ends = draft.state, draft.cut, NOBODY
+    state, cut, ends, newborn = draft.state, draft.cut, NOBODY, NOBODY
     if cut is not None and not cut.keep_stranded:
         ends = np.zeros(state.structure.n_neurons, np.bool_)
     cut_ids = NO_IDS if cut is None else cut.ids
-    wanted = Wanted(cut_ids, sources, targets, ids, following, draft.blocks)
+    ids = NO_IDS if edit.ids is None else edit.ids
+    wanted = Wanted(cut_ids, edit.sources, edit.targets, ids, following, draft.blocks)
     move = move_connections(state, wanted, ends)
-    newborn = ids >= state.next_connection
-    connections = state.connections.inserted(move.gather, newborn, columns)
+    if edit.columns:
+        fresh = edit.ids is None
+        newborn = np.ones(len(edit), np.bool_) if fresh else ids >= state.next_connection
+    connections = state.connections.inserted(move.gather, newborn, edit.columns)
     draft.state = State(
         move.structure, state.neurons, connections, state.next_neuron, following
     )

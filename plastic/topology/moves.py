@@ -31,8 +31,10 @@ class Wanted:
     ----------
     cut_ids : int64 array, shape (n_gone,)
         Ids of connections that go.
-    sources, targets, ids : int64 arrays, shape (n_new,)
-        Ids of neurons that are to be joined, and of the connections that do so.
+    sources, targets : int64 arrays, shape (n_new,)
+        Ids of neurons that are to be joined.
+    ids : int64 array, shape (n_new,) or (0,)
+        Ids of the connections that do so; the next ones if it is empty.
     following : int
         Higher than all of these, and than any that a connection ever had.
     blocks : frozenset of (source group, target group), optional
@@ -83,41 +85,34 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
     """
     from plastic.topology.compiled import AGAINST, UNSORTED, move
 
-    structure, next_id, ids = state.structure, state.next_connection, wanted.ids
-    n_before, k = structure.n_connections, len(wanted.cut_ids)
-    _check_room(n_before + len(ids))
+    structure = state.structure
+    n, k = structure.n_connections + len(wanted.sources), len(wanted.cut_ids)
+    if n > MOST_CONNECTIONS:
+        raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
+    n = max(n - k, 0)
     neuron_ids, table, from_ids, to_ids = _named_neurons(structure, wanted)
     joinable = may_join(wanted.blocks, structure.numbered_groups[0])
     held = structure.connection_ids
     if held.dtype == np.int32 and id_dtype(wanted.following - 1) == np.int64:
         held = locked(held.astype(np.int64))
-    found, gone = np.empty(n_before if k else 0, np.uint8), np.empty(k + 1, np.int32)
-    n = max(n_before - k + len(ids), 0)
-    indptr, sources = np.empty(structure.n_neurons + 1, np.int64), np.empty(n + 1, np.int32)
-    new_ids, gather = np.empty(n + 1, held.dtype), np.empty(n + 1, np.int32)
-
-    def attempt(by_id: Ids) -> int:
-        return move(
-            structure.indptr, structure.sources, held, neuron_ids, table, structure.rank,
-            structure.traits, joinable, wanted.cut_ids, from_ids, to_ids, ids, next_id, by_id,
-            found, gone, ends, indptr, sources, new_ids, gather,
-        )  # fmt: skip
-
+    gone, indptr = np.empty(k + 1, np.int32), np.empty(structure.n_neurons + 1, np.int64)
+    sources, gather = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
+    new_ids = np.empty(n + 1, held.dtype)
+    arguments = (
+        structure.indptr, structure.sources, held, neuron_ids, table, structure.rank,
+        structure.traits, joinable, wanted.cut_ids, from_ids, to_ids, wanted.ids,
+        state.next_connection, ends, gone, indptr, sources, new_ids, gather,
+    )  # fmt: skip
     # what comes back at an undo ascends in its rows already: nothing has to be sorted first
-    flags = attempt(NO_IDS)
+    flags = move(*arguments, NO_IDS)
     if flags & UNSORTED:
-        flags = attempt(locked(np.argsort(ids)))
+        flags = move(*arguments, locked(np.argsort(wanted.ids)))
     if flags:
         _refuse(structure, wanted, flags)
     moved = structure.with_connections(indptr, sources[:n], new_ids[:n])
     if flags & AGAINST:
         moved = _reordered(moved, wanted)
     return Move(moved, gather[:n], gone[:k])
-
-
-def _check_room(n: int) -> None:
-    if n > MOST_CONNECTIONS:
-        raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
 
 
 def _named_neurons(

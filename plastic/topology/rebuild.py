@@ -113,7 +113,7 @@ def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gathe
     merge_rows(
         structure.indptr, structure.sources, held, cut.gone, cut.positions,
         np.zeros_like(indptr), np.empty(0, np.int32), np.empty(0, np.int32),
-        np.empty(0, np.int64), indptr, sources, ids, gather,
+        np.empty(0, np.int64), 0, indptr, sources, ids, gather,
     )  # fmt: skip
     return structure.with_connections(indptr, sources[:n], ids[:n]), gather[:n]
 

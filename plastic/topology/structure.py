@@ -178,6 +178,11 @@ class Structure:
         return locked(self.order[self.kinds[self.order] != int(Kind.INPUT)])
 
     @cached_property
+    def backwards(self) -> NDArray[np.int32]:
+        """The same from the last to the first, and then the inputs, shape (n_neurons,)."""
+        return locked(np.concatenate([self.computed[::-1], self.inputs]))
+
+    @cached_property
     def inputs(self) -> NDArray[np.int32]:
         """Slots of the input neurons, by id; feature ``f`` of the data enters ``inputs[f]``."""
         return locked(np.flatnonzero(self.kinds == Kind.INPUT).astype(np.int32))
