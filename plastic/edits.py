@@ -21,6 +21,8 @@ from plastic.errors import InvalidEdit
 
 Ids = Any  # int64 array; may be given as anything like it
 
+Finds = Mapping[str, Callable[[], Mapping[str, Any]]]
+
 LATER = "_later"
 """Where an edit holds how fields are found that nobody has asked for yet."""
 
@@ -47,37 +49,37 @@ class Edit(ABC):
         """How many neurons or connections it names."""
 
     @classmethod
-    def of(cls, **values: Any) -> Self:
-        """An edit of arrays that are right and nobody else's: nothing is checked or copied."""
+    def of(cls, finds: Finds | None = None, **values: Any) -> Self:
+        """An edit of arrays that are right and nobody else's: nothing is checked or copied.
+
+        Parameters
+        ----------
+        finds : mapping of str to function, optional
+            For fields that are found when they are asked for, once: by the name of each, what
+            finds it, and perhaps others.  Most undos are never looked at, so what they would
+            say need not be worked out.
+        **values
+            The other fields.
+
+        Examples
+        --------
+        >>> edit = Disconnect.of({"ids": lambda: {"ids": np.array([3, 5])}}, reason="undo")
+        >>> edit.ids
+        array([3, 5])
+        """
         edit = object.__new__(cls)
-        vars(edit).update({"reason": "", "scores": None}, **values)
+        held = vars(edit)
+        held["reason"] = ""
+        held["scores"] = None
+        if finds is not None:
+            held[LATER] = finds
+        held.update(values)
         return edit
 
     def with_ids(self, ids: Ids) -> Self:
         """The same edit with these ids, which are neither checked nor copied."""
         self.complete()
         return self.of(**vars(self) | {"ids": ids})
-
-    @classmethod
-    def later(cls, finds: Mapping[str, Callable[[], Mapping[str, Any]]], **values: Any) -> Self:
-        """An edit of which some fields are found when they are asked for, once.
-
-        Most undos are never looked at, so what they would say need not be worked out.
-
-        Parameters
-        ----------
-        finds : mapping of str to function
-            By the name of each field that is missing, what finds it, and perhaps others.
-        **values
-            The other fields; as in `of`, nothing is checked or copied.
-
-        Examples
-        --------
-        >>> edit = Disconnect.later({"ids": lambda: {"ids": np.array([3, 5])}}, reason="undo")
-        >>> edit.ids
-        array([3, 5])
-        """
-        return cls.of(**{LATER: finds}, **values)
 
     def complete(self) -> None:
         """Find what is still missing."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plastic.engine.blocks import wide_registers
 from plastic.engine.layout import Buffers, Graph, SmallBuffers
 from plastic.engine.simd import LANES
-from plastic.engine.spans import find_all_spans, room_for_spans
+from plastic.engine.spans import find_all_spans, most_spans
 from plastic.topology import Kind, Structure
 
 ALIGNMENT = 64
@@ -22,11 +22,13 @@ NO_SPANS = np.zeros((0, 5), np.int32)
 
 def plan_graph(structure: Structure) -> Graph:
     """The structure's own arrays, and its order both ways; connections are not copied."""
-    out, room = structure.out, room_for_spans(structure.n_neurons)
-    spans, out_spans = np.empty(room, np.int64), np.empty(room, np.int64)
-    alike = np.empty(structure.n_neurons, np.int32)
-    swept = np.empty(structure.n_neurons, np.int8)
-    order, backwards = structure.computed, structure.backwards
+    out, order, backwards = structure.out, structure.computed, structure.backwards
+    n = len(backwards)
+    spans, out_spans = (
+        np.empty((most_spans(n), 5), np.int64),
+        np.empty((most_spans(n), 5), np.int64),
+    )
+    alike, swept = np.empty(n, np.int32), np.empty(n, np.int8)
     n_spans, n_out_spans = find_all_spans(
         order, backwards, structure.kinds, structure.indptr, structure.sources,
         out.indptr, out.targets, int(Kind.OUTPUT), wide_registers(),

@@ -99,11 +99,11 @@ def full_stop(order, indptr, sources, kinds, apart, first, sorted_rows):
 def find_spans(order, indptr, sources, kinds, apart, wide, bands, spans):
     """Spans of rows in the order that they are computed in; returns how many there are.
 
-    They are filled into `spans`, of shape `room_for_spans` or more.
-    Each has its kind, the first of its places in `order` and the one after its last, and the
-    same of its range of sources; spans follow each other without a gap.  Neurons of the kind
-    `apart` are not in full spans, and none is unless registers are `wide`.  Without `bands`,
-    none is banded, and the rows must be sorted, as those by source are.
+    They are filled into `spans`, shape (`most_spans`, 5): each has its kind, the first of its
+    places in `order` and the one after its last, and the same of its range of sources; they
+    follow each other without a gap.  Neurons of the kind `apart` are not in full spans, and
+    none is unless registers are `wide`.  Without `bands`, none is banded, and the rows must be
+    sorted, as those by source are.
     """
     n_spans, stop, n = 0, 0, len(order)
     tried = 0 if bands else n  # no banded span begins before this place
@@ -184,7 +184,7 @@ def find_all_spans(
     wide : bool
         Whether registers are wide.
     spans, out_spans, alike, swept : arrays
-        Will be filled; those of spans must have `room_for_spans`.
+        Will be filled; those of spans have the shape (`most_spans`, 5).
 
     Returns
     -------
@@ -203,6 +203,6 @@ def find_all_spans(
     return n_spans, n_out + n_rest
 
 
-def room_for_spans(n_neurons: int) -> tuple[int, int]:
-    """Shape of an array that holds all spans: two of a kind are never next to each other."""
-    return n_neurons // 2 + 4, 5
+def most_spans(n_neurons: int) -> int:
+    """As many as there can be at most, as two plain ones are never next to each other."""
+    return n_neurons // 2 + 4

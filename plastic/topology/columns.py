@@ -180,9 +180,7 @@ class Columns(Mapping[str, Values]):
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
         """The columns after a removal: ``new = old[gather]``."""
-        origins = np.asarray(gather, np.int32)
-        held = {name: column.gathered(origins) for name, column in self._held.items()}
-        return Columns(len(gather), held)
+        return self._gathered(np.asarray(gather, np.int32), {})
 
     def inserted(
         self,
@@ -206,12 +204,13 @@ class Columns(Mapping[str, Values]):
             If `given` names a column that is not there, holds values of another shape, or
             holds values for a newborn that are not finite.
         """
-        came = {name: self._fitting(name, values, newborn) for name, values in given.items()}
-        origins = np.asarray(gather, np.int32)
-        held = {
-            name: column.gathered(origins, came.get(name))
-            for name, column in self._held.items()
-        }
+        came = {name: self._fitting(name, given[name], newborn) for name in given}
+        return self._gathered(np.asarray(gather, np.int32), came)
+
+    def _gathered(self, gather: NDArray[np.int32], came: Mapping[str, Values]) -> Columns:
+        held = {}
+        for name, column in self._held.items():
+            held[name] = column.gathered(gather, came.get(name))
         return Columns(len(gather), held)
 
     def fit(self, others: Columns) -> bool:

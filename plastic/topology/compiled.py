@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from plastic.topology.compiled_gathers import index_by_source
 from plastic.topology.structure import CLOSED_SOURCE, CLOSED_TARGET, SPREAD
 
 log = logging.getLogger(__name__)
@@ -363,7 +364,7 @@ def merge_rows(
 def move(
     indptr, sources, held, neuron_ids, table, rank, traits, may_join,
     cut_ids, from_ids, to_ids, ids, next_id, ends,
-    positions, to_indptr, to_sources, to_named, gather, by_id,
+    positions, to_indptr, to_sources, to_named, gather, out_indptr, out_targets, by_id,
 ):  # fmt: skip
     """Some connections go, and others come.
 
@@ -379,8 +380,9 @@ def move(
         As in `mark_ends`, of those that go, unless it is empty.
     positions
         Will be those of what goes, as in `find_ids`.
-    to_indptr, to_sources, to_named, gather
-        The new rows, as in `merge_rows`; of no use after flags other than `AGAINST`, `GIVEN`.
+    to_indptr, to_sources, to_named, gather, out_indptr, out_targets
+        The new rows, as in `merge_rows`, and the same by source, as in `index_by_source`; of
+        no use after flags other than `AGAINST`, `GIVEN`.
     by_id
         As in `sort_by_row`; must be given where it says so by `UNSORTED`.
 
@@ -423,7 +425,10 @@ def move(
         indptr, sources, held, found, positions[:n_cut],
         starts, order, new_sources, new_ids, first, to_indptr, to_sources, to_named, gather,
     )  # fmt: skip
-    return state if differ else state | TWICE
+    if not differ:
+        return state | TWICE
+    index_by_source(to_indptr, to_sources[:-1], out_indptr, out_targets)
+    return state
 
 
 def say_compiling(kernel, what, seconds):

@@ -18,8 +18,6 @@ from plastic.errors import InvalidEdit
 from plastic.topology.moves import (
     NO_IDS,
     Blocks,
-    Move,
-    Wanted,
     check_free,
     check_unique,
     move_connections,
@@ -49,8 +47,9 @@ class Draft:
         What leads back, last edit first.
     touched : list of int arrays
         Ids of neurons that may have lost a way in or out and may not stay so.
-    moves : list
-        Each time that the structure was made anew; None where it has other neurons then.
+    ways : list of WayBack
+        What leads back from each time that the structure was made anew; None where neurons
+        came or went.
     """
 
     state: State
@@ -58,7 +57,7 @@ class Draft:
     cut: Disconnect | None = None
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
-    moves: list[Move | None] = field(default_factory=list)
+    ways: list[WayBack | None] = field(default_factory=list)
 
 
 def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
@@ -66,7 +65,8 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
     neuron, connection = state.next_neuron, state.next_connection
     numbered: list[Edit] = []
     for edit in edits:
-        _check_edit(edit)
+        if type(edit) not in _APPLY:
+            raise InvalidEdit(f"not an edit: {edit!r}")
         if type(edit) is AddNeurons:
             ids, neuron = _numbered(edit.ids, neuron, len(edit))
             # the codes say what the name said, neuron by neuron
@@ -78,11 +78,6 @@ def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
                 edit = edit.with_ids(ids)
         numbered.append(edit)
     return numbered
-
-
-def _check_edit(edit: Edit) -> None:
-    if type(edit) not in _APPLY:
-        raise InvalidEdit(f"not an edit: {edit!r}")
 
 
 def _numbered(ids: Ids, following: int, n: int) -> tuple[Ids, int]:
@@ -116,45 +111,47 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
         draft.state, draft.undo = go_back(state, way)
         return draft
     for edit in edits:
-        _check_edit(edit)
-        _APPLY[type(edit)](draft, edit)
-    _settle(draft)
-    _check_stranded(draft)
+        apply = _APPLY.get(type(edit))
+        if apply is None:
+            raise InvalidEdit(f"not an edit: {edit!r}")
+        apply(draft, edit)
+    if draft.cut is not None:
+        _settle(draft)
+    if draft.touched:
+        _check_stranded(draft)
     draft.undo.reverse()
-    _remember_way(draft, state)
+    if len(draft.ways) == 1:
+        _remember_way(draft)
     return draft
 
 
-def _remember_way(draft: Draft, before: State) -> None:
+def _remember_way(draft: Draft) -> None:
     """Let the undo know the way, if it is that of one move and the order is as it was."""
-    after = draft.state.structure
-    if len(draft.moves) != 1 or after.rank is not before.structure.rank:
-        return
-    for move in draft.moves:
-        if move is not None:
-            kinds = tuple(map(type, draft.undo))
-            way = WayBack(after, before, draft.blocks, move.gather, move.gone, True, kinds)
-            way.remember(draft.undo)
+    way = draft.ways[0]
+    if way is not None and way.here.rank is way.there.structure.rank:
+        way.kinds = tuple(map(type, draft.undo))
+        way.remember(draft.undo)
 
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
-    _settle(draft)
+    if draft.cut is not None:
+        _settle(draft)
     if len(edit):
         draft.cut = edit
 
 
 def _settle(draft: Draft) -> None:
-    """Take out of the state what is disconnected."""
+    """Take out of the state what is disconnected, if anything is."""
     if draft.cut is not None:
         _move(draft, NOTHING, draft.state.next_connection)
 
 
 def _connect(draft: Draft, edit: Connect) -> None:
-    first, n, ids = draft.state.next_connection, len(edit), edit.ids
+    first, n, ids = draft.state.next_connection, len(edit.sources), edit.ids
     _move(draft, edit, first + n if ids is None else _following(ids, first))
     if ids is None:
         finds = {"ids": lambda: {"ids": locked(np.arange(first, first + n))}}
-        undo = Disconnect.later(finds, keep_stranded=True, reason="undo")
+        undo = Disconnect.of(finds, keep_stranded=True, reason="undo")
     else:
         undo = Disconnect.of(ids=ids, keep_stranded=True, reason="undo")
     draft.undo.append(undo)
@@ -166,21 +163,19 @@ def _move(draft: Draft, edit: Connect, following: int) -> None:
     if cut is not None and not cut.keep_stranded:
         ends = np.zeros(state.structure.n_neurons, np.bool_)
     cut_ids = NO_IDS if cut is None else cut.ids
-    ids = NO_IDS if edit.ids is None else edit.ids
-    wanted = Wanted(cut_ids, edit.sources, edit.targets, ids, following, draft.blocks)
-    move = move_connections(state, wanted, ends)
+    structure, gather, gone = move_connections(
+        state, cut_ids, edit, following, draft.blocks, ends
+    )
     if edit.columns:
         fresh = edit.ids is None
-        newborn = np.ones(len(edit), np.bool_) if fresh else ids >= state.next_connection
-    connections = state.connections.inserted(move.gather, newborn, edit.columns)
-    draft.state = State(
-        move.structure, state.neurons, connections, state.next_neuron, following
-    )
-    draft.moves.append(move)
+        newborn = np.full(len(edit), fresh) if fresh else edit.ids >= state.next_connection
+    connections = state.connections.inserted(gather, newborn, edit.columns)
+    draft.state = State(structure, state.neurons, connections, state.next_neuron, following)
+    draft.ways.append(WayBack(structure, state, draft.blocks, gather, gone))
     if cut is None:
         return
     draft.cut = None
-    draft.undo.append(revival(state, lambda: move.gone))
+    draft.undo.append(revival(state, lambda: gone))
     if len(ends):
         draft.touched.append(state.structure.neuron_ids[ends])
 
@@ -225,7 +220,7 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         neurons=old.neurons.removed(left),
         connections=old.connections.removed(positions),
     )
-    draft.moves.append(None)
+    draft.ways.append(None)
 
 
 def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
@@ -245,7 +240,7 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
         neurons=state.neurons.inserted(gather, ids >= state.next_neuron, edit.columns),
         next_neuron=following,
     )
-    draft.moves.append(None)
+    draft.ways.append(None)
     if not edit.keep_stranded:
         draft.touched.append(ids)
     draft.undo.append(PruneNeurons(ids, keep_stranded=True, reason="undo"))

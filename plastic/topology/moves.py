@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.edits import Connect
 from plastic.errors import CycleError, InvalidEdit
 from plastic.topology.order import Cycle, restore_order
 from plastic.topology.state import State
-from plastic.topology.structure import NO_TABLE, Kind, Structure, find, id_dtype, locked
+from plastic.topology.structure import NO_TABLE, Kind, OutIndex, Structure, find, locked
 
 Blocks = frozenset[tuple[int, int]]
 Ids = NDArray[np.int64]
@@ -23,60 +24,38 @@ MOST_CONNECTIONS = 2**31 - 1
 NO_IDS: Ids = locked(np.zeros(0, np.int64))
 
 
-@dataclass(eq=False, slots=True)
-class Wanted:
-    """What is to go and to come.
+def move_connections(
+    state: State,
+    cut_ids: Ids,
+    edit: Connect,
+    following: int,
+    blocks: Blocks | None,
+    ends: NDArray[np.bool_],
+) -> tuple[Structure, NDArray[np.int32], NDArray[np.int32]]:
+    """Let connections go, and others come.
 
     Parameters
     ----------
+    state : State
     cut_ids : int64 array, shape (n_gone,)
         Ids of connections that go.
-    sources, targets : int64 arrays, shape (n_new,)
-        Ids of neurons that are to be joined.
-    ids : int64 array, shape (n_new,) or (0,)
-        Ids of the connections that do so; the next ones if it is empty.
+    edit : Connect
+        What comes.
     following : int
-        Higher than all of these, and than any that a connection ever had.
+        Higher than the ids of all that comes, and than any that a connection ever had.
     blocks : frozenset of (source group, target group), optional
         The groups that may connect; None for all.
-    """
+    ends : bool array, shape (n_neurons,) or (0,)
+        Will be set where one goes from or to a neuron, unless it is empty.
 
-    cut_ids: Ids
-    sources: Ids
-    targets: Ids
-    ids: Ids
-    following: int
-    blocks: Blocks | None
-
-
-@dataclass(eq=False, slots=True)
-class Move:
-    """What became of a structure when some connections went and others came.
-
-    Parameters
-    ----------
+    Returns
+    -------
     structure : Structure
     gather : int32 array, shape (n_after,)
         Where each connection comes from: its position before, or ``n_before`` and its number
         among those that came.
     gone : int32 array, shape (n_gone,)
         Positions before of those that went, ascending.
-    """
-
-    structure: Structure
-    gather: NDArray[np.int32]
-    gone: NDArray[np.int32]
-
-
-def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> Move:
-    """Let connections go, and others come.
-
-    Parameters
-    ----------
-    state : State
-    wanted : Wanted
-    ends : bool array, shape (n_neurons,) or (0,)
-        Will be set where one goes from or to a neuron, unless it is empty.
 
     Raises
     ------
@@ -85,77 +64,77 @@ def move_connections(state: State, wanted: Wanted, ends: NDArray[np.bool_]) -> M
     """
     from plastic.topology.compiled import AGAINST, UNSORTED, move
 
-    structure = state.structure
-    n, k = structure.n_connections + len(wanted.sources), len(wanted.cut_ids)
+    structure, neurons = state.structure, state.structure.neuron_ids
+    from_ids, to_ids, table = edit.sources, edit.targets, structure.slot_by_id
+    ids = NO_IDS if edit.ids is None else edit.ids
+    n, k = len(structure.sources) + len(from_ids), len(cut_ids)
     if n > MOST_CONNECTIONS:
         raise InvalidEdit(f"there is room for {MOST_CONNECTIONS} connections, not for {n}")
-    n = max(n - k, 0)
-    neuron_ids, table, from_ids, to_ids = _named_neurons(structure, wanted)
-    joinable = may_join(wanted.blocks, structure.numbered_groups[0])
+    if table is None:  # too far from each other for one: named by their slots instead
+        from_ids, to_ids = locked(structure.slots_of(from_ids)), structure.slots_of(to_ids)
+        neurons, table, to_ids = locked(np.arange(len(neurons))), NO_TABLE, locked(to_ids)
     held = structure.connection_ids
-    if held.dtype == np.int32 and id_dtype(wanted.following - 1) == np.int64:
+    if following > 2**31 and held.dtype == np.int32:  # as `id_dtype` says
         held = locked(held.astype(np.int64))
-    gone, indptr = np.empty(k + 1, np.int32), np.empty(structure.n_neurons + 1, np.int64)
-    sources, gather = np.empty(n + 1, np.int32), np.empty(n + 1, np.int32)
-    new_ids = np.empty(n + 1, held.dtype)
+    n_after, n_neurons = max(n - k, 0), len(neurons)
+    indptr, out_indptr = np.empty(n_neurons + 1, np.int64), np.empty(n_neurons + 1, np.int32)
+    sources, out_targets = np.empty(n_after + 1, np.int32), np.empty(n_after, np.int32)
+    new_ids, gather = np.empty(n_after + 1, held.dtype), np.empty(n_after + 1, np.int32)
+    gone = np.empty(k + 1, np.int32)
     arguments = (
-        structure.indptr, structure.sources, held, neuron_ids, table, structure.rank,
-        structure.traits, joinable, wanted.cut_ids, from_ids, to_ids, wanted.ids,
-        state.next_connection, ends, gone, indptr, sources, new_ids, gather,
+        structure.indptr, structure.sources, held, neurons, table, structure.rank,
+        structure.traits, may_join(blocks, structure.numbered_groups[0]),
+        cut_ids, from_ids, to_ids, ids, state.next_connection, ends,
+        gone, indptr, sources, new_ids, gather, out_indptr, out_targets,
     )  # fmt: skip
     # what comes back at an undo ascends in its rows already: nothing has to be sorted first
     flags = move(*arguments, NO_IDS)
     if flags & UNSORTED:
-        flags = move(*arguments, locked(np.argsort(wanted.ids)))
+        flags = move(*arguments, locked(np.argsort(ids)))
     if flags:
-        _refuse(structure, wanted, flags)
-    moved = structure.with_connections(indptr, sources[:n], new_ids[:n])
+        _refuse(structure, cut_ids, edit, blocks, flags)
+    sources = locked(sources[:n_after])
+    out = OutIndex(locked(out_indptr), locked(out_targets), sources)
+    moved = structure.with_connections(indptr, sources, new_ids[:n_after], out)
     if flags & AGAINST:
-        moved = _reordered(moved, wanted)
-    return Move(moved, gather[:n], gone[:k])
+        moved = _reordered(moved, edit)
+    return moved, gather[:n_after], gone[:k]
 
 
-def _named_neurons(
-    structure: Structure, wanted: Wanted
-) -> tuple[Ids, NDArray[np.int32], Ids, Ids]:
-    """Ids of neurons, their slots by id, and the pairs, as the loops look them up."""
-    table = structure.slot_by_id
-    if table is not None:
-        return structure.neuron_ids, table, wanted.sources, wanted.targets
-    # too far from each other for a table: named by their slots instead
-    sources, targets = structure.slots_of(wanted.sources), structure.slots_of(wanted.targets)
-    return locked(np.arange(structure.n_neurons)), NO_TABLE, locked(sources), locked(targets)
-
-
-def _refuse(structure: Structure, wanted: Wanted, flags: int) -> None:
+def _refuse(
+    structure: Structure, cut_ids: Ids, edit: Connect, blocks: Blocks | None, flags: int
+) -> None:
     """Refuse what is wrong, naming it, if anything is."""
     from plastic.topology import compiled
 
     if flags & compiled.MISSING:
-        check_unique("connection", wanted.cut_ids)
-        structure.positions_of(wanted.cut_ids)
+        check_unique("connection", cut_ids)
+        structure.positions_of(cut_ids)
     broken = compiled.UNKNOWN_SOURCE | compiled.UNKNOWN_TARGET | compiled.BROKEN
-    itself = flags & compiled.AGAINST and (wanted.sources == wanted.targets).any()
+    itself = flags & compiled.AGAINST and (edit.sources == edit.targets).any()
     if itself or flags & (broken | compiled.TAKEN | compiled.TWICE):
-        refuse_pairs(structure, wanted)
-        check_free("connection", wanted.ids, structure.connection_ids, wanted.cut_ids)
+        refuse_pairs(structure, cut_ids, edit, blocks)
+    if flags & compiled.TAKEN:
+        check_free("connection", edit.ids, structure.connection_ids, cut_ids)
 
 
-def refuse_pairs(structure: Structure, wanted: Wanted) -> None:
+def refuse_pairs(
+    structure: Structure, cut_ids: Ids, edit: Connect, blocks: Blocks | None
+) -> None:
     """Refuse the first pair that may not be joined, naming the rule, if there is one."""
-    sources, targets = structure.slots_of(wanted.sources), structure.slots_of(wanted.targets)
+    sources, targets = structure.slots_of(edit.sources), structure.slots_of(edit.targets)
 
     def refuse(broken: NDArray[np.bool_], rule: str) -> None:
         if broken.any():
             at = int(np.flatnonzero(broken)[0])
-            raise InvalidEdit(f"connection {wanted.sources[at]}->{wanted.targets[at]} {rule}")
+            raise InvalidEdit(f"connection {edit.sources[at]}->{edit.targets[at]} {rule}")
 
     refuse(sources == targets, "would join a neuron to itself, which closes a cycle")
     refuse(structure.kinds[targets] == Kind.INPUT, "would lead into an input neuron")
     of_softmax = structure.of_softmax[sources]
     refuse(of_softmax, "would lead out of a softmax output, which must be last")
     there = structure.positions_between(sources, targets)
-    lost = find(structure.connection_ids, wanted.cut_ids).positions
+    lost = find(structure.connection_ids, cut_ids).positions
     refuse((there >= 0) & ~np.isin(there, lost), "already exists")
     keys = targets << 32 | sources
     _, first = np.unique(keys, return_index=True)
@@ -163,7 +142,7 @@ def refuse_pairs(structure: Structure, wanted: Wanted) -> None:
     again[first] = False
     refuse(again, "is asked for twice")
     groups, number = structure.numbered_groups
-    joinable = may_join(wanted.blocks, groups)
+    joinable = may_join(blocks, groups)
     refuse(~joinable[number[sources], number[targets]], "joins groups that may not")
 
 
@@ -210,8 +189,8 @@ def check_free(what: str, ids: Ids, held: NDArray[np.integer], cut_ids: Ids = NO
         raise InvalidEdit(f"{what} {ids[alive][0]} is alive already; ids are for life")
 
 
-def _reordered(structure: Structure, wanted: Wanted) -> Structure:
-    sources, targets = structure.slots_of(wanted.sources), structure.slots_of(wanted.targets)
+def _reordered(structure: Structure, edit: Connect) -> Structure:
+    sources, targets = structure.slots_of(edit.sources), structure.slots_of(edit.targets)
     try:
         return replace(structure, rank=restore_order(structure, sources, targets))
     except Cycle as cycle:

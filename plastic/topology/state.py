@@ -18,9 +18,9 @@ NOBODY = np.zeros(0, np.bool_)
 Find = Callable[[], NDArray[np.int32]]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class State:
-    """All of a topology that an edit changes.
+    """All of a topology that an edit changes; never changed itself, but replaced.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def revival(state: State, find: Find) -> Connect:
         return {"columns": state.connections.take(find())}
 
     finds = {"sources": named, "targets": named, "ids": named, "columns": columns}
-    return Connect.later(finds, reason="undo")
+    return Connect.of(finds, reason="undo")
 
 
 def leaving(state: State, find: Find) -> Disconnect:
@@ -74,4 +74,4 @@ def leaving(state: State, find: Find) -> Disconnect:
         ids = state.structure.connection_ids[find()]
         return {"ids": locked(ids.astype(np.int64, copy=False))}
 
-    return Disconnect.later({"ids": named}, keep_stranded=True, reason="undo")
+    return Disconnect.of({"ids": named}, keep_stranded=True, reason="undo")

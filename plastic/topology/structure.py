@@ -41,7 +41,7 @@ class Kind(IntEnum):
     OUTPUT = 2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class OutIndex:
     """The same connections by source: those out of slot ``s`` are ``indptr[s] : indptr[s+1]``.
 
@@ -126,7 +126,11 @@ class Structure:
             array.flags.writeable = False
 
     def with_connections(
-        self, indptr: NDArray[np.int64], sources: NDArray[np.int32], ids: IntArray
+        self,
+        indptr: NDArray[np.int64],
+        sources: NDArray[np.int32],
+        ids: IntArray,
+        out: OutIndex | None = None,
     ) -> Structure:
         """The same neurons, with whatever is known of them, and other connections."""
         if ids.dtype == np.int64:  # the highest may have gone
@@ -135,6 +139,8 @@ class Structure:
         held = vars(other)
         held.update(vars(self))
         held.pop("out", None)
+        if out is not None:  # else it is made when it is asked for
+            held["out"] = out
         held["indptr"], held["sources"] = locked(indptr), locked(sources)
         held["connection_ids"] = locked(ids)
         return other

@@ -41,10 +41,10 @@ class WayBack:
         if it is not there.
     gone : int32 array, shape (n_gone,)
         Positions in the earlier one of those that are not in the later one, ascending.
-    to_earlier : bool
-        Whether it ends at the earlier one.
     kinds : tuple of types
         Of the edits that say the same.
+    to_earlier : bool
+        Whether it ends at the earlier one.
     """
 
     here: Structure
@@ -52,8 +52,8 @@ class WayBack:
     blocks: Blocks | None
     gather: NDArray[np.int32]
     gone: NDArray[np.int32]
-    to_earlier: bool
-    kinds: tuple[type[Edit], ...]
+    kinds: tuple[type[Edit], ...] = ()
+    to_earlier: bool = True
 
     def remember(self, edits: Sequence[Edit]) -> None:
         """Let the edits that say the same know of this way."""
