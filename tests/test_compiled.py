@@ -47,11 +47,12 @@ def targets_of(indptr):
 @many
 @given(seed=seeds, far=st.sampled_from([1, 2**33]), repeats=st.booleans())
 def test_find(seed, far, repeats):
-    """Near each other by bits, far from each other by hashes."""
+    """Near each other by bits, far from each other by hashes, and few one by one."""
     rng = np.random.default_rng(seed)
     pool = far * rng.choice(10**6, 200, replace=False)
     held = rng.permutation(pool)[: rng.integers(0, 150)]
-    ids = rng.choice(pool, rng.integers(0, 100), replace=repeats)
+    count = rng.integers(0, rng.choice([9, 100]))
+    ids = rng.choice(pool[:20] if repeats else pool, count, replace=repeats)
     cut = find(held, ids)
     np.testing.assert_array_equal(cut.gone, np.isin(held, ids))
     np.testing.assert_array_equal(cut.positions, np.flatnonzero(np.isin(held, ids)))

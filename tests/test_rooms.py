@@ -67,6 +67,7 @@ LIBRARIES = {
         "plastic/engine",
         "plastic/topology/compiled",
         "plastic/topology/compiled_gathers",
+        "plastic/topology/compiled_ids",
         "experiments/bench",
     ],
     "llvmlite": ["plastic/engine"],

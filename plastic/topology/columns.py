@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plastic.errors import InvalidEdit, InvalidParameter
+from plastic.topology.loops import gathers
 
 Values = NDArray[Any]
+
+NOBODY = np.zeros(0, np.bool_)
 
 
 UNITS = {size: np.dtype(f"u{size}") for size in (8, 4, 2, 1)}
@@ -54,13 +57,11 @@ class Column:
 
     def gathered(self, gather: NDArray[np.int32], came: Values | None = None) -> Column:
         """``concatenate([values, came])[gather]``; what came is fresh if it is not given."""
-        from plastic.topology.compiled_gathers import gather_values
-
         new, every = self.fresh_words, 0
         if came is not None and len(came):
             new, every = came.reshape(-1).view(self.words.dtype), int(len(came) > 1)
         words = np.empty(len(gather) * self.width, self.words.dtype)
-        gather_values(self.words, new, every, self.width, gather, words)
+        gathers().gather_values(self.words, new, every, self.width, gather, words)
         return self._of_words(words)
 
     def fits(self, other: Column) -> bool:
@@ -72,11 +73,9 @@ class Column:
         self, there: Column | None, gather: NDArray[np.int32], to_earlier: bool, n: int
     ) -> Column:
         """As `Columns.carried`, to `n` items; without `there`, what is not here is fresh."""
-        from plastic.topology.compiled_gathers import carry_values
-
         held = np.tile(self.fresh_words, n) if there is None else there.words
         words = np.empty((n + 1) * self.width, self.words.dtype)
-        carry_values(self.words, held, gather, to_earlier, self.width, words)
+        gathers().carry_values(self.words, held, gather, to_earlier, self.width, words)
         return self._of_words(words[: n * self.width])
 
     def _of_words(self, words: NDArray[np.unsignedinteger]) -> Column:
@@ -180,7 +179,7 @@ class Columns(Mapping[str, Values]):
 
     def removed(self, gather: NDArray[np.integer]) -> Columns:
         """The columns after a removal: ``new = old[gather]``."""
-        return self._gathered(np.asarray(gather, np.int32), {})
+        return self.inserted(gather, NOBODY, {})
 
     def inserted(
         self,
@@ -205,13 +204,10 @@ class Columns(Mapping[str, Values]):
             holds values for a newborn that are not finite.
         """
         came = {name: self._fitting(name, given[name], newborn) for name in given}
-        return self._gathered(np.asarray(gather, np.int32), came)
-
-    def _gathered(self, gather: NDArray[np.int32], came: Mapping[str, Values]) -> Columns:
-        held = {}
+        origins, held = np.asarray(gather, np.int32), {}
         for name, column in self._held.items():
-            held[name] = column.gathered(gather, came.get(name))
-        return Columns(len(gather), held)
+            held[name] = column.gathered(origins, came.get(name))
+        return Columns(len(origins), held)
 
     def fit(self, others: Columns) -> bool:
         """Whether each of these columns is among the others, with items of the same kind."""

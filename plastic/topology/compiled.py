@@ -1,13 +1,14 @@
 """The compiled loops of the topology manager: plain arrays of numbers in, arrays filled.
 
 Connections go and come by `move`, in one call: ids are found, pairs checked and rows merged,
-each in one loop.  What carries columns along is in `plastic.topology.compiled_gathers`.
+each in one loop.  What finds ids is in `plastic.topology.compiled_ids`, and what carries
+columns along in `plastic.topology.compiled_gathers`.
 Nothing in these files knows of topologies, edits or rules: a loop says that something is
 wrong, and `plastic.topology.moves` finds out what, in NumPy, to name it.
 
-Import from them where it is used, inside the function: they bring numba, which nobody who
-asks for help should wait for.  All arrays must be as they come from `Structure` and the edits
-(memory layout, read-only or not), since every other kind is compiled once more.
+Call them through `plastic.topology.loops`, as they bring numba.  All arrays must be as they
+come from `Structure` and the edits (memory layout, read-only or not), since every other kind is
+compiled once more.
 """
 
 from __future__ import annotations
@@ -19,94 +20,10 @@ import numpy as np
 from numba import njit
 
 from plastic.topology.compiled_gathers import index_by_source
-from plastic.topology.structure import CLOSED_SOURCE, CLOSED_TARGET, SPREAD
+from plastic.topology.compiled_ids import all_free, find_ids
+from plastic.topology.structure import CLOSED_SOURCE, CLOSED_TARGET
 
 log = logging.getLogger(__name__)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_ids(held, ids, found, positions):
-    """Find which of `held` (n,) are among `ids` (k,), of which there is one at least.
-
-    Parameters
-    ----------
-    held : int array, shape (n,)
-        Each at least 0, none twice.
-    ids : int64 array, shape (k,)
-        In any order.
-    found : uint8 array, shape (n,)
-        Will be 1 where one of `ids` is held, 0 elsewhere.
-    positions : int32 array, shape (k + 1,)
-        Will begin with the positions of those, ascending.
-
-    Returns
-    -------
-    int, bool
-        How many were found, and whether one of `ids` is there twice.
-    """
-    low = high = ids[0]
-    for k in range(1, len(ids)):
-        low, high = min(low, ids[k]), max(high, ids[k])
-    if high - low < SPREAD * (len(held) + len(ids)):
-        return find_near_ids(held, ids, low, high, found, positions)
-    return find_far_ids(held, ids, found, positions)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_near_ids(held, ids, low, high, found, positions):
-    """Find ids by a bit for every number from the lowest to the highest, and one more."""
-    marks, one, twice = np.zeros((high - low + 1) // 64 + 1, np.uint64), np.uint64(1), False
-    for k in range(len(ids)):
-        bit = np.uint64(ids[k] - low)
-        twice |= (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one != 0
-        marks[bit >> np.uint64(6)] |= one << (bit & np.uint64(63))
-    last, count = np.uint64(64 * len(marks) - 1), 0  # the last is no id's
-    for p in range(len(held)):
-        bit = min(np.uint64(np.int64(held[p]) - low), last)
-        hit = (marks[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & one
-        found[p] = hit
-        positions[count] = p
-        count += np.int64(hit)
-    return count, twice
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def find_far_ids(held, ids, found, positions):
-    """Find ids that lie far from each other, by a table of their hashes."""
-    bits, n, twice, count = 2, len(ids), False, 0
-    while n > 0:
-        n, bits = n >> 1, bits + 1
-    owners = np.zeros(1 << (bits - 1), np.int32)  # two places an id at least
-    shift, last = np.uint64(65 - bits), np.uint64(len(owners) - 1)
-    scatter, one = np.uint64(0x9E3779B97F4A7C15), np.uint64(1)
-    for k in range(len(ids)):
-        place = (np.uint64(ids[k]) * scatter) >> shift
-        while owners[place] != 0 and ids[owners[place] - 1] != ids[k]:
-            place = (place + one) & last
-        twice |= owners[place] != 0
-        owners[place] = k + 1
-    for p in range(len(held)):
-        place = (np.uint64(held[p]) * scatter) >> shift
-        while owners[place] != 0 and ids[owners[place] - 1] != held[p]:
-            place = (place + one) & last
-        hit = owners[place] != 0
-        found[p] = hit
-        positions[count] = p
-        count += np.int64(hit)
-    return count, twice
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def all_free(held, ids, gone):
-    """Whether all ids differ, and none is negative, or held and not `gone` (empty: none is)."""
-    n, any_gone, taken = len(held), len(gone) > 0, False
-    found, positions = np.empty(n, np.uint8), np.empty(len(ids) + 1, np.int32)
-    count, twice = find_ids(held, ids, found, positions)
-    for k in range(count):
-        taken |= gone[positions[k]] == 0 if any_gone else True
-    for k in range(len(ids)):
-        taken |= ids[k] < 0
-    return not (taken or twice)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -1,7 +1,6 @@
 """The compiled loops that carry columns along, and name and index connections.
 
-As in `plastic.topology.compiled`, nothing here knows of topologies, edits or rules.  Import
-from it where it is used, inside the function, as it brings numba.
+As in `plastic.topology.compiled`, nothing here knows of topologies, edits or rules.
 """
 
 from __future__ import annotations

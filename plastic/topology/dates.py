@@ -27,17 +27,15 @@ class Dates:
     """
 
     def __init__(self, table: NDArray[np.int64] | None = None) -> None:
-        self._rows = np.zeros((2, 1), np.int64) if table is None else np.array(table, np.int64)
-        self._n = self._rows.shape[1]  # in use; there may be room for more
+        rows = [[0], [0]] if table is None else table.tolist()
+        self._firsts: list[int] = rows[0]
+        self._steps: list[int] = rows[1]
 
     def add(self, first: int, step: int) -> None:
         """Ids from `first` on, which is above all that were added, are given out at a step."""
-        if self._rows[1, self._n - 1] == step:
-            return
-        if self._n == self._rows.shape[1]:
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)], axis=1)
-        self._rows[0, self._n], self._rows[1, self._n] = first, step
-        self._n += 1
+        if self._steps[-1] != step:
+            self._firsts.append(first)
+            self._steps.append(step)
 
     def of(self, ids: ArrayLike) -> NDArray[np.int64]:
         """The step at which each id was given out."""
@@ -47,7 +45,7 @@ class Dates:
     @property
     def table(self) -> NDArray[np.int64]:
         """First ids and dates, shape (2, n_dates)."""
-        return self._rows[:, : self._n]
+        return np.array([self._firsts, self._steps], np.int64)
 
     def copy(self) -> Dates:
         """The same dates, to be added to by somebody else."""

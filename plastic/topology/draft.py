@@ -15,6 +15,8 @@ import numpy as np
 from plastic.activations import softmax
 from plastic.edits import AddNeurons, Connect, Disconnect, Edit, Ids, PruneNeurons
 from plastic.errors import InvalidEdit
+from plastic.topology.columns import NOBODY
+from plastic.topology.loops import loops
 from plastic.topology.moves import (
     NO_IDS,
     Blocks,
@@ -23,7 +25,7 @@ from plastic.topology.moves import (
     move_connections,
 )
 from plastic.topology.rebuild import insert_neurons, remove_neurons
-from plastic.topology.state import NOBODY, State, revival
+from plastic.topology.state import State, revival
 from plastic.topology.structure import Kind, find, locked, read_only
 from plastic.topology.way_back import WayBack, find_way, go_back
 
@@ -181,8 +183,6 @@ def _move(draft: Draft, edit: Connect, following: int) -> None:
 
 
 def _prune(draft: Draft, edit: PruneNeurons) -> None:
-    from plastic.topology.compiled import mark_ends
-
     _settle(draft)
     old, structure = draft.state, draft.state.structure
     check_unique("neuron", edit.ids)
@@ -195,12 +195,13 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         return
     drop = np.zeros(structure.n_neurons, bool)
     drop[slots] = True
-    slimmer, left, positions, cut = remove_neurons(structure, drop)
+    slimmer, left, kept, cut = remove_neurons(structure, drop)
     if len(cut):
         draft.undo.append(revival(old, lambda: cut.positions))
         if not edit.keep_stranded:
             ends = np.zeros(structure.n_neurons, np.bool_)
-            mark_ends(structure.indptr, structure.sources, read_only(cut.positions), ends)
+            positions = read_only(cut.positions)
+            loops().mark_ends(structure.indptr, structure.sources, positions, ends)
             draft.touched.append(structure.neuron_ids[ends])
     slots = np.flatnonzero(drop)
     draft.undo.append(
@@ -218,7 +219,7 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         old,
         structure=slimmer,
         neurons=old.neurons.removed(left),
-        connections=old.connections.removed(positions),
+        connections=old.connections.removed(kept),
     )
     draft.ways.append(None)
 

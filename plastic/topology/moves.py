@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plastic.edits import Connect
 from plastic.errors import CycleError, InvalidEdit
+from plastic.topology.loops import loops
 from plastic.topology.order import Cycle, restore_order
 from plastic.topology.state import State
 from plastic.topology.structure import NO_TABLE, Kind, OutIndex, Structure, find, locked
@@ -62,8 +63,6 @@ def move_connections(
     InvalidEdit
         If a connection or a neuron is not there, or a rule is broken.
     """
-    from plastic.topology.compiled import AGAINST, UNSORTED, move
-
     structure, neurons = state.structure, state.structure.neuron_ids
     from_ids, to_ids, table = edit.sources, edit.targets, structure.slot_by_id
     ids = NO_IDS if edit.ids is None else edit.ids
@@ -88,15 +87,16 @@ def move_connections(
         gone, indptr, sources, new_ids, gather, out_indptr, out_targets,
     )  # fmt: skip
     # what comes back at an undo ascends in its rows already: nothing has to be sorted first
-    flags = move(*arguments, NO_IDS)
-    if flags & UNSORTED:
-        flags = move(*arguments, locked(np.argsort(ids)))
+    compiled = loops()
+    flags = compiled.move(*arguments, NO_IDS)
+    if flags & compiled.UNSORTED:
+        flags = compiled.move(*arguments, locked(np.argsort(ids)))
     if flags:
         _refuse(structure, cut_ids, edit, blocks, flags)
     sources = locked(sources[:n_after])
     out = OutIndex(locked(out_indptr), locked(out_targets), sources)
     moved = structure.with_connections(indptr, sources, new_ids[:n_after], out)
-    if flags & AGAINST:
+    if flags & compiled.AGAINST:
         moved = _reordered(moved, edit)
     return moved, gather[:n_after], gone[:k]
 
@@ -105,8 +105,7 @@ def _refuse(
     structure: Structure, cut_ids: Ids, edit: Connect, blocks: Blocks | None, flags: int
 ) -> None:
     """Refuse what is wrong, naming it, if anything is."""
-    from plastic.topology import compiled
-
+    compiled = loops()
     if flags & compiled.MISSING:
         check_unique("connection", cut_ids)
         structure.positions_of(cut_ids)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from plastic.topology.loops import loops
 from plastic.topology.structure import (
     Cut,
     Kind,
@@ -105,12 +106,10 @@ def keep_neurons(
 
 def remove_connections(structure: Structure, cut: Cut) -> tuple[Structure, Gather]:
     """Drop some connections."""
-    from plastic.topology.compiled import merge_rows
-
     n, held = structure.n_connections - len(cut), structure.connection_ids
     indptr, sources = np.empty(structure.n_neurons + 1, np.int64), np.empty(n + 1, np.int32)
     ids, gather = np.empty(n + 1, held.dtype), np.empty(n + 1, np.int32)
-    merge_rows(
+    loops().merge_rows(
         structure.indptr, structure.sources, held, cut.gone, cut.positions,
         np.zeros_like(indptr), np.empty(0, np.int32), np.empty(0, np.int32),
         np.empty(0, np.int64), 0, indptr, sources, ids, gather,

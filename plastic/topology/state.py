@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from plastic.edits import Connect, Disconnect
 from plastic.topology.columns import Columns
+from plastic.topology.loops import gathers
 from plastic.topology.structure import Structure, locked, read_only
-
-NOBODY = np.zeros(0, np.bool_)
 
 Find = Callable[[], NDArray[np.int32]]
 
@@ -50,11 +49,9 @@ def revival(state: State, find: Find) -> Connect:
     """
 
     def named() -> dict[str, NDArray[np.int64]]:
-        from plastic.topology.compiled_gathers import name_rows
-
         structure, positions = state.structure, read_only(find())
         sources, targets, ids = (np.empty(len(positions), np.int64) for _ in range(3))
-        name_rows(
+        gathers().name_rows(
             structure.indptr, structure.sources, structure.connection_ids,
             structure.neuron_ids, positions, sources, targets, ids,
         )  # fmt: skip

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from plastic.activations import softmax
 from plastic.errors import InvalidEdit
+from plastic.topology.loops import gathers, loops
 
 IntArray = NDArray[np.integer]
 
@@ -61,10 +62,8 @@ class OutIndex:
     @cached_property
     def positions(self) -> NDArray[np.int32]:
         """Position of each in the rows by target, shape (n_connections,)."""
-        from plastic.topology.compiled_gathers import positions_by_source
-
         positions = np.empty(len(self.targets), np.int32)
-        positions_by_source(self.sources, self.indptr, positions)
+        gathers().positions_by_source(self.sources, self.indptr, positions)
         return locked(positions)
 
 
@@ -164,11 +163,9 @@ class Structure:
     @cached_property
     def out(self) -> OutIndex:
         """The connections by source."""
-        from plastic.topology.compiled_gathers import index_by_source
-
         starts = np.empty(self.n_neurons + 1, np.int32)
         targets = np.empty(self.n_connections, np.int32)
-        index_by_source(self.indptr, self.sources, starts, targets)
+        gathers().index_by_source(self.indptr, self.sources, starts, targets)
         return OutIndex(locked(starts), locked(targets), self.sources)
 
     @cached_property
@@ -280,12 +277,11 @@ class Structure:
 
     def positions_between(self, sources: IntArray, targets: IntArray) -> NDArray[np.int64]:
         """Position of the connection between each pair of slots, -1 where there is none."""
-        from plastic.topology.compiled_gathers import find_pairs
-
         number = np.arange(len(sources))
         pairs = sort_pairs(targets, sources, number, self.n_neurons, ascending=True)
         found = np.empty(len(number), np.int64)
-        find_pairs(self.indptr, self.sources, pairs.starts, pairs.order, pairs.sources, found)
+        laid = pairs.starts, pairs.order, pairs.sources
+        gathers().find_pairs(self.indptr, self.sources, *laid, found)
         return found
 
 
@@ -315,13 +311,11 @@ def find(held: IntArray, ids: NDArray[np.int64]) -> Cut:
     >>> find(np.array([3, 1, 2]), np.array([2, 3, 8]))
     Cut(positions=array([0, 2], dtype=int32), gone=array([1, 0, 1], dtype=uint8), twice=False)
     """
-    from plastic.topology.compiled import find_ids
-
     n = len(ids)
     if not n:
         return Cut(np.zeros(0, np.int32), np.zeros(len(held), np.uint8))
     found, positions = np.empty(len(held), np.uint8), np.empty(n + 1, np.int32)
-    count, twice = find_ids(read_only(held), read_only(ids), found, positions)
+    count, twice = loops().find_ids(read_only(held), read_only(ids), found, positions)
     return Cut(positions[:count], found, twice)
 
 
@@ -369,8 +363,6 @@ def sort_pairs(
     >>> pairs.sources, pairs.order
     (array([6, 7, 5], dtype=int32), array([1, 2, 0], dtype=int32))
     """
-    from plastic.topology.compiled import sort_by_row
-
     k = len(ids)
     starts, order = np.empty(n_neurons + 1, np.int64), np.empty(k, np.int32)
     pairs = Pairs(starts, order, np.empty(k, np.int32), np.empty(k, np.int64))
@@ -378,7 +370,7 @@ def sort_pairs(
     ids = read_only(ids)
 
     def lay(by_id: NDArray[np.int64]) -> bool:
-        return sort_by_row(
+        return loops().sort_by_row(
             targets, sources, ids, ascending, by_id,
             pairs.starts, pairs.order, pairs.sources, pairs.ids,
         )  # fmt: skip
