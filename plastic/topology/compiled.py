@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from plastic.topology.compiled_gathers import index_by_source
+from plastic.topology.compiled_gathers import any_twice, index_by_source
 from plastic.topology.compiled_ids import all_free, find_ids
 from plastic.topology.structure import CLOSED_SOURCE, CLOSED_TARGET
 
@@ -159,16 +159,14 @@ def copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def keep_rest(sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q):
-    """As `copy_rows` but for what is gone, stamping the sources; `q` may be written, too."""
+def keep_rest(sources, ids, gone, start, stop, to_sources, to_ids, gather, q):
+    """As `copy_rows` but for what is gone; the place where it ends may be written, too."""
     place, one = np.uint64(q), np.uint64(1)
     for p in range(np.uint64(start), np.uint64(stop)):
-        source, stays = sources[p], one - gone[p]
-        to_sources[place] = source
+        to_sources[place] = sources[p]
         to_ids[place] = ids[p]
         gather[place] = p
-        stamps[np.uint32(source)] = stamp * np.int32(stays)
-        place += stays  # without a branch, which would be mispredicted
+        place += one - gone[p]  # without a branch, which would be mispredicted
     return np.int64(place)
 
 
@@ -226,18 +224,11 @@ def merge_rows(
     gather : int32 array, shape (n + 1,)
         Will be where each comes from: its old position, or n_connections + its number among
         those that come.
-
-    Returns
-    -------
-    bool
-        Whether all pairs differ; if not, what has been filled is of no use.
     """
-    n_old, differ, counted = len(sources), True, len(new_ids) == 0
-    stamps = np.zeros(len(indptr), np.int32)  # the last row, plus 1, that a source was seen in
+    n_old, counted = len(sources), len(new_ids) == 0
     q = j = waiting = 0  # rows that stay as they are wait, to be copied together
     for row in range(len(indptr) - 1):
-        start, stop, stamp = indptr[row], indptr[row + 1], np.int32(row + 1)
-        low, high = starts[row], starts[row + 1]
+        start, stop, low, high = indptr[row], indptr[row + 1], starts[row], starts[row + 1]
         whole = j == len(lost) or lost[j] >= stop
         if whole and low == high:
             to_indptr[row] = q + start - waiting
@@ -257,24 +248,15 @@ def merge_rows(
         elif whole:
             q = copy_rows(sources, ids, start, stop, to_sources, to_ids, gather, q)
         else:
-            q = keep_rest(
-                sources, ids, gone, start, stop, stamp, stamps, to_sources, to_ids, gather, q
-            )
+            q = keep_rest(sources, ids, gone, start, stop, to_sources, to_ids, gather, q)
             j += stop - start - (q - top)
-        for p in range(top, q if between or whole else top):
-            source = np.uint32(to_sources[p])
-            differ &= stamps[source] != stamp
-            stamps[source] = stamp
         for k in range(low, high):  # behind all, as newborns are, whose ids are highest
-            source, place = np.uint32(new_sources[k]), np.uint64(q + k - low)
-            differ &= stamps[source] != stamp
-            stamps[source] = stamp
+            place = np.uint64(q + k - low)
             to_sources[place], gather[place] = new_sources[k], n_old + order[k]
             to_ids[place] = first_id + np.int64(order[k]) if counted else new_ids[k]
         q += high - low
     q = copy_rows(sources, ids, waiting, n_old, to_sources, to_ids, gather, q)
     to_indptr[-1] = q
-    return differ
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -338,14 +320,12 @@ def move(
     )
     if not in_order:
         return state | UNSORTED
-    differ = merge_rows(
+    merge_rows(
         indptr, sources, held, found, positions[:n_cut],
         starts, order, new_sources, new_ids, first, to_indptr, to_sources, to_named, gather,
     )  # fmt: skip
-    if not differ:
-        return state | TWICE
     index_by_source(to_indptr, to_sources[:-1], out_indptr, out_targets)
-    return state
+    return state | TWICE if k and any_twice(out_indptr, out_targets) else state
 
 
 def say_compiling(kernel, what, seconds):

@@ -123,6 +123,19 @@ def index_by_source(indptr, sources, starts, targets):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def any_twice(starts, targets):
+    """Whether a source leads to the same target twice, given `OutIndex`."""
+    alike = 0
+    for k in range(1, len(targets)):  # without a way out, so as vectors
+        alike += targets[k] == targets[k - 1]
+    for source in range(1, len(starts) - 1):  # where another source begins, it does not count
+        start = starts[source]
+        if starts[source - 1] < start and start < len(targets):
+            alike -= targets[start] == targets[start - 1]
+    return alike > 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def positions_by_source(sources, starts, positions):
     """``argsort(sources, kind="stable")``, where `starts` says where each source begins."""
     cursors = starts.astype(np.uint32)
