@@ -30,16 +30,12 @@ SIDE = 8
 """Rows and columns of what `transpose` turns."""
 
 
-@cache
-def _host_is_wide():
-    return bool(binding.get_host_cpu_features().get("avx512f"))  # a third of a millisecond
-
-
+@cache  # to ask the machine takes a third of a millisecond
 def wide_registers():
     """Whether there are 32 registers of 512 bits, so that four by four vectors of sums fit."""
     if config.CPU_FEATURES is not None:  # numba was told to compile for another processor
         return "+avx512f" in config.CPU_FEATURES
-    return _host_is_wide()
+    return bool(binding.get_host_cpu_features().get("avx512f"))
 
 
 def _joined(builder, parts):

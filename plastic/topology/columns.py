@@ -203,8 +203,9 @@ class Columns(Mapping[str, Values]):
             If `given` names a column that is not there, holds values of another shape, or
             holds values for a newborn that are not finite.
         """
-        came = {name: self._fitting(name, given[name], newborn) for name in given}
-        origins, held = np.asarray(gather, np.int32), {}
+        origins, came, held = np.asarray(gather, np.int32), {}, {}
+        for name, values in given.items():
+            came[name] = self._fitting(name, values, newborn)
         for name, column in self._held.items():
             held[name] = column.gathered(origins, came.get(name))
         return Columns(len(origins), held)

@@ -38,6 +38,8 @@ class Draft:
 
     Parameters
     ----------
+    before : State
+        What there was.
     state : State
         What the edits so far have led to.
     blocks : frozenset of (source group, target group), optional
@@ -45,21 +47,21 @@ class Draft:
     cut : Disconnect, optional
         Its connections are still in the state: they go when the next ones come, so that both
         cost one pass over the arrays.
+    way : WayBack, optional
+        What leads back from the state, if one move has led to it.
     undo : list of Edit
         What leads back, last edit first.
     touched : list of int arrays
         Ids of neurons that may have lost a way in or out and may not stay so.
-    ways : list of WayBack
-        What leads back from each time that the structure was made anew; None where neurons
-        came or went.
     """
 
+    before: State
     state: State
     blocks: Blocks | None
     cut: Disconnect | None = None
+    way: WayBack | None = None
     undo: list[Edit] = field(default_factory=list)
     touched: list[Ids] = field(default_factory=list)
-    ways: list[WayBack | None] = field(default_factory=list)
 
 
 def number_edits(state: State, edits: Iterable[Edit]) -> list[Edit]:
@@ -107,7 +109,7 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
     InvalidEdit
         If one of them breaks a rule.
     """
-    draft = Draft(state, blocks)
+    draft = Draft(state, state, blocks)
     way = find_way(edits, state, blocks)
     if way is not None:
         draft.state, draft.undo = go_back(state, way)
@@ -122,17 +124,9 @@ def apply_edits(state: State, blocks: Blocks | None, edits: Sequence[Edit]) -> D
     if draft.touched:
         _check_stranded(draft)
     draft.undo.reverse()
-    if len(draft.ways) == 1:
-        _remember_way(draft)
+    if draft.way is not None:
+        draft.way.remember(draft.undo)
     return draft
-
-
-def _remember_way(draft: Draft) -> None:
-    """Let the undo know the way, if it is that of one move and the order is as it was."""
-    way = draft.ways[0]
-    if way is not None and way.here.rank is way.there.structure.rank:
-        way.kinds = tuple(map(type, draft.undo))
-        way.remember(draft.undo)
 
 
 def _disconnect(draft: Draft, edit: Disconnect) -> None:
@@ -173,7 +167,9 @@ def _move(draft: Draft, edit: Connect, following: int) -> None:
         newborn = np.full(len(edit), fresh) if fresh else edit.ids >= state.next_connection
     connections = state.connections.inserted(gather, newborn, edit.columns)
     draft.state = State(structure, state.neurons, connections, state.next_neuron, following)
-    draft.ways.append(WayBack(structure, state, draft.blocks, gather, gone))
+    draft.way = None
+    if state is draft.before and structure.rank is state.structure.rank:
+        draft.way = WayBack(structure, state, draft.blocks, gather, gone)
     if cut is None:
         return
     draft.cut = None
@@ -221,7 +217,7 @@ def _prune(draft: Draft, edit: PruneNeurons) -> None:
         neurons=old.neurons.removed(left),
         connections=old.connections.removed(kept),
     )
-    draft.ways.append(None)
+    draft.way = None
 
 
 def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
@@ -241,7 +237,7 @@ def _add_neurons(draft: Draft, edit: AddNeurons) -> None:
         neurons=state.neurons.inserted(gather, ids >= state.next_neuron, edit.columns),
         next_neuron=following,
     )
-    draft.ways.append(None)
+    draft.way = None
     if not edit.keep_stranded:
         draft.touched.append(ids)
     draft.undo.append(PruneNeurons(ids, keep_stranded=True, reason="undo"))

@@ -41,10 +41,10 @@ class WayBack:
         if it is not there.
     gone : int32 array, shape (n_gone,)
         Positions in the earlier one of those that are not in the later one, ascending.
-    kinds : tuple of types
-        Of the edits that say the same.
     to_earlier : bool
         Whether it ends at the earlier one.
+    kinds : tuple of types
+        Of the edits that say the same.
     """
 
     here: Structure
@@ -52,11 +52,12 @@ class WayBack:
     blocks: Blocks | None
     gather: NDArray[np.int32]
     gone: NDArray[np.int32]
-    kinds: tuple[type[Edit], ...] = ()
     to_earlier: bool = True
+    kinds: tuple[type[Edit], ...] = ()
 
     def remember(self, edits: Sequence[Edit]) -> None:
         """Let the edits that say the same know of this way."""
+        self.kinds = tuple(map(type, edits))
         for edit in edits:
             vars(edit)[ATTRIBUTE] = self
 
@@ -110,14 +111,6 @@ def go_back(state: State, way: WayBack) -> tuple[State, list[Edit]]:
             undo.append(leaving(then, only_there))
         elif not (way.to_earlier and none_came):
             undo.append(revival(state, only_here))
-    back = WayBack(
-        here=there.structure,
-        there=state,
-        blocks=way.blocks,
-        gather=way.gather,
-        gone=way.gone,
-        to_earlier=not way.to_earlier,
-        kinds=tuple(map(type, undo)),
-    )
+    back = WayBack(there.structure, state, way.blocks, way.gather, way.gone, not way.to_earlier)
     back.remember(undo)
     return then, undo
