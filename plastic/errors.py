@@ -149,8 +149,11 @@ def check_range(
         ...
     plastic.errors.InvalidParameter: density must lie in (0, 1], got 2
     """
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
+    try:
+        above = value > low if open_low else value >= low
+        below = value < high if open_high else value <= high
+    except TypeError:  # a text, or nothing at all
+        above = below = False
     if not (above and below):  # a NaN fails both comparisons and ends up here, too
         left = "(" if open_low or low == float("-inf") else "["
         right = ")" if open_high or high == float("inf") else "]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from inspect import signature
 from typing import Any, Self
@@ -18,11 +17,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from plastic import policies
 from plastic.datasets import Dataset, Split
 from plastic.engine import SGD, Adam, Constant, Network, Optimizer
-from plastic.errors import InvalidData, InvalidParameter, check_count, check_in, check_range
+from plastic.engine.optimizers import check_optimizer
+from plastic.errors import InvalidData, check_count, check_in, check_range
 from plastic.policies import Policy
+from plastic.policies.naming import named_policy
 from plastic.streams import Batches, Streams
 from plastic.topology import Journal, Kind
 from plastic.topology import wiring as wirings
@@ -31,23 +31,6 @@ from plastic.training import ALWAYS_OPEN, Rows, Training, train
 __all__ = ["PlasticClassifier", "PlasticRegressor"]
 
 Array = NDArray[Any]
-
-POLICIES: dict[str, Callable[..., Policy]] = {
-    "connection_thompson": policies.connection_thompson,
-    "deep_rewiring": policies.deep_rewiring,
-    "homeostasis": policies.Homeostasis,
-    "layer_thompson": policies.layer_thompson,
-    "neuron_turnover": policies.NeuronTurnover,
-    "random": policies.random_rewiring,
-    "rigl": policies.rigl,
-    "set": policies.sparse_evolution,
-    "sparse_momentum": policies.sparse_momentum,
-    "static": policies.Static,
-    "taylor_gradient": policies.taylor_gradient,
-    "thompson": policies.thompson,
-    "thompson_mean": partial(policies.thompson, sampling="mean"),
-}
-"""Policies by name; any other is given as an object."""
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam": Adam,
@@ -74,7 +57,7 @@ class _Plastic(BaseEstimator, ABC):
         *,
         wiring: str = "erk",
         density: float = 0.5,
-        hidden: Sequence[int] = (64,),
+        hidden: int | Sequence[int] = (64,),
         activation: str = "relu",
         epochs: int = 100,
         batch_size: int = 32,
@@ -226,10 +209,10 @@ class _Plastic(BaseEstimator, ABC):
         """A new network, and what goes with it."""
         seed = check_random_state(self.random_state).randint(2**31)
         streams = Streams.of(int(seed))
-        policy = _policy(self.policy)
+        policy = named_policy(self.policy)
         self._begun_at = policy.begin(self.density)
         make = getattr(wirings, self.wiring)
-        sizes: dict[str, Any] = {"hidden": [int(n) for n in self.hidden]}
+        sizes: dict[str, Any] = {"hidden": self._sizes()}
         if "n_hidden" in signature(make).parameters:
             sizes = {"n_hidden": sum(sizes["hidden"])}
         classifies = self._task == "classification"
@@ -250,15 +233,21 @@ class _Plastic(BaseEstimator, ABC):
 
     def _check(self) -> None:
         check_in("wiring", self.wiring, WIRINGS)
-        check_count("epochs", self.epochs)
-        check_count("batch_size", self.batch_size)
-        check_count("patience", self.patience)
+        for name in ("epochs", "batch_size", "patience"):
+            check_count(name, getattr(self, name))
         check_range("tol", self.tol, 0)
         for name in ("density", "validation_fraction"):
             top = name == "validation_fraction"
             check_range(name, getattr(self, name), 0, 1, open_low=True, open_high=top)
-        _policy(self.policy)  # before anything is changed
+        named_policy(self.policy)  # before anything is changed
         _optimizer(self)
+        self._sizes()
+
+    def _sizes(self) -> list[int]:
+        sizes: list[int] = np.atleast_1d(np.asarray(self.hidden, object)).tolist()
+        for layer, size in enumerate(sizes):
+            check_count(f"hidden[{layer}]", size)
+        return sizes
 
     def _samples(self, X: Any, y: Any, *, reset: bool) -> tuple[Array, Any]:
         X, y = validate_data(
@@ -285,14 +274,15 @@ class PlasticClassifier(ClassifierMixin, _Plastic):
     Parameters
     ----------
     policy : str, mapping, Policy or callable
-        What rewires: one of `POLICIES`, such a name with parameters as in
-        ``{"name": "set", "every": 20}``, a policy, of which a copy is used, or what makes one.
+        What rewires: one of `plastic.policies.naming.POLICIES`, such a name with parameters as
+        in ``{"name": "set", "every": 20}``, a policy, of which a copy is used, or what makes
+        one.
     wiring : str
         One of `WIRINGS`.
     density : float
         Connections as a fraction of those that the wiring could hold, in (0, 1].
-    hidden : sequence of int
-        Hidden neurons of each layer; where a wiring has no layers, their sum counts.
+    hidden : int or sequence of int
+        Hidden neurons of the layer, or of each; where a wiring has no layers, their sum counts.
     activation : str
         Of the hidden neurons.
     epochs : int
@@ -424,24 +414,10 @@ def _dense(X: Any) -> Array:
     return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
 
 
-def _policy(given: str | Mapping[str, Any] | Policy | Callable[[], Policy]) -> Policy:
-    """The policy that is meant; one that is given is copied, for it remembers."""
-    made = given() if callable(given) else given
-    if isinstance(made, Policy):
-        return deepcopy(made)
-    if not isinstance(given, str | Mapping):
-        raise InvalidParameter(f"policy must be a name, a policy or make one, got {given!r}")
-    spec: dict[str, Any] = {"name": given} if isinstance(given, str) else dict(given)
-    name = spec.pop("name", "")
-    check_in("policy", name, POLICIES)
-    try:
-        return POLICIES[name](**spec)
-    except TypeError as error:
-        raise InvalidParameter(f"policy {name}: {error}") from None
-
-
 def _optimizer(model: _Plastic) -> Optimizer:
-    if not isinstance(model.optimizer, str):
-        return model.optimizer
-    check_in("optimizer", model.optimizer, OPTIMIZERS)
-    return OPTIMIZERS[model.optimizer](learning_rate=model.learning_rate)
+    given = model.optimizer
+    if isinstance(given, str):
+        check_in("optimizer", given, OPTIMIZERS)
+        return OPTIMIZERS[given](learning_rate=model.learning_rate)
+    check_optimizer(given)
+    return given

@@ -294,6 +294,9 @@ CALLS = {
     # networks
     "engine": (lambda: make(engine="slow"), InvalidParameter, "'fast', 'nodes', got 'slow'"),
     "dtype": (lambda: make(dtype="float16"), InvalidParameter, "got 'float16'"),
+    "graph": (lambda: Network(nx.DiGraph([(0, 1)])), InvalidNetwork, "from_networkx"),
+    "name of one": (lambda: make().learn(X, X, [[0]], "sgd"), InvalidParameter, "got 'sgd'"),
+    "class of one": (lambda: make().learn(X, X, [[0]], SGD), InvalidParameter, "as SGD(0.1)"),
     "threads": (lambda: make(threads=0), InvalidParameter, "threads must be"),
     "loss": (lambda: Network(line(), "huber"), InvalidParameter, "huber"),
     "width": (lambda: make().predict(np.zeros((4, 2))), InvalidData, "got (4, 2)"),
@@ -304,6 +307,11 @@ CALLS = {
     "fraction": (lambda: thompson(fraction=0), InvalidParameter, "fraction must lie in (0, 1]"),
     "sampling": (lambda: thompson(sampling="median"), InvalidParameter, "got 'median'"),
     "momentum": (lambda: SGD(momentum=1), InvalidParameter, "momentum must lie in [0, 1)"),
+    "rate text": (
+        lambda: SGD("low"),
+        InvalidParameter,
+        "must lie in (0, ",
+    ),
     "rate nan": (lambda: SGD(np.nan), InvalidParameter, "learning_rate must lie in"),
     "no steps": (lambda: train_with(n_steps=0), InvalidParameter, "n_steps must be"),
     "batch": (lambda: train_with(batch_size=0), InvalidParameter, "batch_size must be"),

@@ -19,9 +19,11 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import plastic
+from plastic.engine import SGD
 from plastic.errors import InvalidData, InvalidParameter
-from plastic.estimators import POLICIES, PlasticClassifier, PlasticRegressor
+from plastic.estimators import PlasticClassifier, PlasticRegressor
 from plastic.policies import gradual_magnitude, sparse_evolution
+from plastic.policies.naming import POLICIES
 
 ROOT = Path(__file__).parent.parent
 X, Y = load_iris(return_X_y=True)
@@ -190,6 +192,15 @@ def test_a_copy_predicts_the_same_and_goes_its_own_way():
     assert not np.array_equal(twin.predict_proba(X), plain)
 
 
+@pytest.mark.parametrize("wiring", ["erk", "random_dag"])
+def test_a_single_layer_may_be_a_number(wiring):
+    given = {"wiring": wiring, "epochs": 1, "random_state": 0}
+    answers = [PlasticClassifier(hidden=hidden, **given).fit(X, Y).predict_proba(X)
+               for hidden in (16, (16,), np.array([16]))]  # fmt: skip
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+
+
 def test_several_targets():
     targets = np.column_stack([X[:, 0], X[:, 1] * 100])
     model = PlasticRegressor(epochs=30, random_state=0).fit(scale(X), targets)
@@ -206,6 +217,12 @@ def test_several_targets():
         ({"policy": list}, "policy must be a name, a policy or make one, got <class 'list'>"),
         ({"wiring": "ring"}, "wiring must be one of"),
         ({"optimizer": "lbfgs"}, "optimizer must be one of"),
+        ({"optimizer": 3}, r"optimizer must be one, as SGD\(0\.1\), got 3"),
+        ({"optimizer": SGD}, "optimizer must be one, .*, got <class"),
+        ({"hidden": "ab"}, r"hidden\[0\] must be a whole number of at least 1, got 'ab'"),
+        ({"hidden": (8, 5.7)}, r"hidden\[1\] must be a whole number of at least 1, got 5\.7"),
+        ({"hidden": None}, r"hidden\[0\] must be a whole number of at least 1, got None"),
+        ({"density": "thin"}, r"density must lie in \(0, 1\], got 'thin'"),
         ({"density": 0}, r"density must lie in \(0.0?, 1.0?\]|density must lie"),
         ({"validation_fraction": 1}, "validation_fraction must lie"),
         ({"epochs": 0}, "epochs must be a whole number"),

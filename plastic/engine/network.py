@@ -22,7 +22,7 @@ from plastic.engine.checking import (
 )
 from plastic.engine.fast import FastEngine
 from plastic.engine.node import NodeEngine, build_nodes
-from plastic.engine.optimizers import Optimizer
+from plastic.engine.optimizers import Optimizer, check_optimizer
 from plastic.engine.results import LOSS_BOUND, NO_HITS, Engine, Gradients, Signals
 from plastic.engine.statistics import Statistics
 from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
@@ -86,6 +86,11 @@ class Network:
     ) -> None:
         check_in("engine", engine, ("fast", "nodes"))
         check_count("threads", threads)
+        if not isinstance(topology, Topology):
+            raise InvalidNetwork(
+                f"a network is made of a Topology, got {type(topology).__name__}; a graph "
+                "becomes one by plastic.topology.from_networkx"
+            )
         structure = topology.structure
         for code in np.unique(structure.activations[structure.outputs]):
             check_pair(loss, BY_CODE[int(code)])
@@ -250,11 +255,13 @@ class Network:
         InvalidData
             If a shape does not fit, a value is not finite or a sample is not there.
         InvalidParameter
-            If there is not one rate a step, in [0, 1e6], or `hits` has no room for each step.
+            If `optimizer` is none, there is not one rate a step, in [0, 1e6], or `hits` has
+            no room for each step.
         Diverged
             At a loss that is not a number or is above `LOSS_BOUND`; steps before it are done.
         """
         check_learnable(self.topology.structure)
+        check_optimizer(optimizer)
         X, Y = self._samples(X, Y)
         rows = checked_rows(rows, len(X))
         rates = checked_rates(optimizer.learning_rate if rates is None else rates, len(rows))

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plastic.errors import check_range
+from plastic.errors import InvalidParameter, check_range
 
 Array = NDArray[np.floating]
 State = Mapping[str, NDArray[Any]]
@@ -56,6 +56,20 @@ class Optimizer(Protocol):
         self, values: Array, gradient: Array, state: State, rate: float, *, decay: bool
     ) -> None:
         """Change `values` (n,) and `state` in place by one step along `gradient` (n,)."""
+
+
+def check_optimizer(given: object) -> None:
+    """Raise `InvalidParameter` for what is no optimizer, such as its name or its class.
+
+    Examples
+    --------
+    >>> check_optimizer("sgd")
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: optimizer must be one, as SGD(0.1), got 'sgd'
+    """
+    if isinstance(given, type) or not hasattr(given, "slots"):
+        raise InvalidParameter(f"optimizer must be one, as SGD(0.1), got {given!r}")
 
 
 @dataclass(frozen=True)
