@@ -160,13 +160,27 @@ def called(monkeypatch):
 @pytest.mark.parametrize(("bound", "path"), [(0, "small"), (-1, "kernels")])
 def test_sizes_alone_choose(called, monkeypatch, bound, path):
     network = random_network(14)
-    monkeypatch.setattr(fast, "SMALL", 16 * network.topology.n_connections + bound)
+    monkeypatch.setattr(fast, "SMALL", 48 * network.topology.n_connections + bound)
     X, Y = random_data(15, 64)
     network = random_network(14)
-    network.learn(X, Y, random_rows(16, 3, 16, 64), SGD())
-    network.learn(X, Y, random_rows(16, 3, 17, 64), SGD())
-    network.learn(X, Y, random_rows(16, 3, 8, 64), SGD())
+    network.learn(X, Y, random_rows(16, 3, 48, 64), SGD())
+    network.learn(X, Y, random_rows(16, 3, 49, 64), SGD())
+    network.learn(X, Y, random_rows(16, 3, 40, 64), SGD())
     assert called == [f"{path}.learn", "kernels.learn", "small.learn"]
+
+
+@pytest.mark.parametrize(("lanes", "bound"), [(32, 0), (32, -1), (8, 0), (8, -1)])
+def test_where_there_is_one_tile_its_lanes_count(called, monkeypatch, lanes, bound):
+    n = random_network(14).topology.n_connections
+    monkeypatch.setattr(fast, "ONE_TILE", 1)
+    monkeypatch.setattr(fast, "SMALL", lanes * n + bound)
+    network, (X, Y) = random_network(14), random_data(15, 64)
+    sizes = (lanes, lanes // 2 + 1, lanes + 1)
+    for size in sizes:
+        network.learn(X, Y, random_rows(16, 3, size, 64), SGD())
+    alone = "kernels" if bound else "small"
+    # a mini-batch that leaves lanes of its tile empty may still be small by its samples
+    assert called == [f"{alone}.learn", "small.learn", "kernels.learn"]
 
 
 def test_one_path_answers_any_number_of_samples(called, monkeypatch):

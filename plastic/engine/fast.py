@@ -66,6 +66,9 @@ kernels pass four: measured in docs/bench.md.
 NARROW, WIDE = (0,) * 8, (0,) * LANES
 """Lanes of a tile of a small network: of mini-batches that fit into the first, and others."""
 
+ONE_TILE = 8
+"""Times `SMALL`, connections times lanes up to which it is faster where there is one tile."""
+
 MOST_KEPT = 4
 """Batch sizes whose working memory is kept at a time."""
 
@@ -122,9 +125,9 @@ class FastEngine:
         topology.apply(*topology.apply(Disconnect([0], keep_stranded=True)))
         twin = FastEngine(topology, "mse", self._dtype, use_biases=True, threads=self._threads)
         X, rows = np.zeros((1, 1)), np.zeros((1, batch_size), np.int64)
-        twin._most_small = len(rows[0]) if self._is_small(batch_size) else -1
+        twin._most_small = len(rows[0]) if self._learns_small(batch_size) else -1
         twin.learn(X, X, rows, np.zeros(1), SGD(), Statistics(), NO_HITS)
-        twin._most_small = LANES if self._is_small(LANES) else -1
+        twin._most_small = LANES if self._answers_small() else -1
         twin.predict(X)
         twin.signals(X, X)
 
@@ -132,7 +135,7 @@ class FastEngine:
         """Answers (n_samples, n_outputs) to X (n_samples, n_inputs)."""
         answers = np.empty((len(X), self._topology.n_outputs), self._dtype)
         data, rows = _locked(X, self._dtype), _all_rows(len(X))
-        if self._is_small(LANES):  # of any number: no answer may depend on its company
+        if self._answers_small():  # of any number: no answer may depend on its company
             graph, buffers = self._plan_small(LANES)
             small.predict(
                 buffers.neurons, buffers.sources, graph.order, graph.activations, graph.inputs,
@@ -148,7 +151,7 @@ class FastEngine:
         """One pass forward and back."""
         n_neurons = self._topology.n_neurons
         buffers: Buffers | SmallBuffers
-        if self._is_small(LANES):
+        if self._answers_small():
             loss, buffers, _ = self._small_pass(X, Y)
         else:
             _, buffers = self._pass(X, Y)
@@ -160,7 +163,7 @@ class FastEngine:
 
     def gradients(self, X: Array, Y: Array) -> Gradients:
         """Gradients of all parameters."""
-        if self._is_small(LANES):
+        if self._answers_small():
             loss, _, gradients = self._small_pass(X, Y)
             return Gradients(loss, *gradients)
         graph, buffers = self._pass(X, Y)
@@ -191,8 +194,8 @@ class FastEngine:
             _locked(rates, self._dtype), self._topology.step,
             self._loss, self._limits, LOSS_BOUND, losses, hits,
         )  # fmt: skip
-        if self._is_small(batch):
-            lanes = NARROW if batch <= len(NARROW) else WIDE
+        if self._learns_small(batch):
+            lanes = _lanes(batch)
             done = small.learn(*self._plan_small(batch, len(lanes)), *given, lanes)
         else:
             graph, buffers = self._plan(batch)
@@ -230,9 +233,16 @@ class FastEngine:
         )  # fmt: skip
         return loss, buffers, gradients
 
-    def _is_small(self, batch_size: int) -> bool:
+    def _learns_small(self, batch_size: int) -> bool:
         """Whether `small` takes mini-batches of this size; a law of sizes alone."""
-        return self._topology.n_connections * batch_size <= self._most_small
+        n = self._topology.n_connections
+        if batch_size <= LANES and n * len(_lanes(batch_size)) <= ONE_TILE * self._most_small:
+            return True
+        return n * batch_size <= self._most_small
+
+    def _answers_small(self) -> bool:
+        """Whether `small` answers, however many samples are asked for."""
+        return self._topology.n_connections * LANES <= self._most_small
 
     def _plan(self, batch_size: int) -> tuple[Graph, Buffers]:
         """The plan for the structure as it is now; made again after an edit."""
@@ -329,5 +339,10 @@ def _by_neuron(tiles: Array, n_neurons: int, n_samples: int) -> Array:
 
 
 @lru_cache(maxsize=8)
+def _lanes(batch_size: int) -> tuple[int, ...]:
+    """What stands for the lanes of a small network's tiles, by their number."""
+    return NARROW if batch_size <= len(NARROW) else WIDE
+
+
 def _all_rows(n: int) -> Array:
     return _locked(np.arange(n), np.int64)
