@@ -12,13 +12,14 @@ from plastic.edits import Connect, Disconnect
 from plastic.engine import SGD, Adam, Network
 from plastic.topology import Topology
 from plastic.topology.structure import id_dtype
+from plastic.topology.way_back import forget_way
 from plastic.topology.wiring import erdos_renyi
 
 BYTES = {SGD(0.01): 24, Adam(0.01): 32}
 """Id, source, weight, and by source target and weight: 4 each; and the optimizer's state."""
 
-PEAK = {SGD(0.01): 44, Adam(0.01): 60}
-"""While one connection goes and one comes: what was, what will be, and a list of origins."""
+PEAK = {SGD(0.01): 48, Adam(0.01): 64}
+"""While one connection goes and one comes: what was, what will be, and where it comes from."""
 
 
 def trained(optimizer, density):
@@ -55,6 +56,29 @@ def test_bytes_a_connection(optimizer):
     n, held, peak = many - few
     assert held / n == pytest.approx(BYTES[optimizer], abs=0.1)
     assert peak / n == pytest.approx(PEAK[optimizer], abs=0.1)
+
+
+@pytest.mark.parametrize("optimizer", BYTES, ids=lambda optimizer: type(optimizer).__name__)
+def test_bytes_a_connection_of_an_undo(optimizer):
+    """The structure and columns that it leads to, and the way, until that is forgotten."""
+    rng = np.random.default_rng(0)
+    tracemalloc.start()
+    try:
+        topology = erdos_renyi(300, 300, 0.9, rng, hidden=[300])
+        network = Network(topology).initialize(rng)
+        samples = np.ones((4, 300)), np.eye(300)[:4], [[0, 1]]
+        network.learn(*samples, optimizer)
+        undo = network.apply(Disconnect(topology.structure.connection_ids[:1]))
+        network.learn(*samples, optimizer)  # the engine, too, lets go of what was
+        held, _ = tracemalloc.get_traced_memory()
+        forget_way(undo)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    n, columns = topology.n_connections, topology.connection_columns.values()
+    of_columns = sum(values.itemsize for values in columns)
+    assert of_columns == BYTES[optimizer] - 16
+    assert (held - left) / n == pytest.approx(16 + of_columns, abs=0.1)
 
 
 def test_ids_take_four_bytes_until_one_needs_eight():
