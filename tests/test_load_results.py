@@ -39,6 +39,14 @@ def test_configurations_become_flat_and_keep_their_types(tmp_path):
     assert runs["p.z"].isna().all()
 
 
+def test_results_say_in_a_line_what_they_are(tmp_path):
+    for name in ("a", "b"):
+        write_run(tmp_path / name)
+    assert repr(load_results(tmp_path)) == f"Results('{tmp_path.as_posix()}': 2 runs)"
+    some = load_results(tmp_path / "a", where={"step": "last"})
+    assert repr(some) == f"Results('{tmp_path.as_posix()}/a': 1 run, a selection)"
+
+
 def test_corrupt_and_missing_files_are_listed_and_the_others_load(tmp_path):
     for name in "abcde":
         write_run(tmp_path / "study" / name)

@@ -32,7 +32,7 @@ _Item = TypeVar("_Item")
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """The tables of many runs, read when they are first asked for.
 
@@ -52,6 +52,11 @@ class Results:
     run_folders: tuple[Path, ...]
     config: tuple[str, ...] = ()
     selection: Selection = field(default_factory=Selection)
+
+    def __repr__(self) -> str:
+        n = len(self.run_folders)
+        which = "" if self.selection.is_everything else ", a selection"
+        return f"Results({self.folder.as_posix()!r}: {n} {'run' if n == 1 else 'runs'}{which})"
 
     @cached_property
     def _scan(self) -> _Scan:
