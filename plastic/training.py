@@ -22,7 +22,7 @@ from plastic.errors import Diverged, InvalidEdit, InvalidParameter, check_count
 from plastic.evaluation import evaluation, evaluation_steps, rewarded_arms, running
 from plastic.metrics import Readings
 from plastic.plasticity import Constant, Moment, Plasticity, draw_open
-from plastic.policies import Branch, Outcome, Policy, Proposal, Trial
+from plastic.policies import Branch, Outcome, Policy, Proposal, Trial, checked
 from plastic.selection import Selected, check_unedited, learning_flops
 from plastic.signals import NetworkView
 from plastic.streams import Batches, Streams
@@ -237,7 +237,7 @@ class Training:
             draw_open(openness, self.streams.plasticity),
             (train.X, train.y),
         )
-        proposal = self.policy.propose(view, self.streams.policy)
+        proposal = checked(self.policy.propose(view, self.streams.policy), self.policy)
         self.ledger.flops += view.bill.flops
         self.ledger.candidate_gradients += view.bill.candidate_gradients
         return proposal

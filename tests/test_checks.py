@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
+import numpy as np
 import pytest
 from breaches import BREACHES, Careless, Doubles, PrunesAnInput, Swap
 from hydra import compose, initialize_config_dir
@@ -14,11 +16,14 @@ from plastic.checks import check_policy
 from plastic.checks.cases import SETTINGS, Case
 from plastic.checks.limits import refusals, run_within_limits
 from plastic.checks.policies import PROMISES
-from plastic.engine import Network
+from plastic.datasets import xor
+from plastic.engine import SGD, Cosine, Network
 from plastic.errors import ContractBroken, InvalidParameter, PlasticError
-from plastic.policies import Homeostasis, NeuronTurnover, PairedTrials, Static
+from plastic.policies import Homeostasis, MetaBandit, NeuronTurnover, PairedTrials, Static
 from plastic.signals import NetworkView
 from plastic.topology import Kind
+from plastic.topology.wiring import random_dag
+from plastic.training import Streams, train
 
 ROSTER = sorted(path.stem for path in (config_folder() / "policy").glob("*.yaml"))
 
@@ -61,6 +66,27 @@ def test_a_breach_is_found_and_named(breach):
     assert message.startswith(f"a policy {breach.promise}")
     assert f"on the network {breach.setting!r} this one does not: " in message
     assert breach.message in message
+
+
+@pytest.mark.parametrize("given", [None, []])
+def test_what_is_no_proposal_is_named_in_a_run_too(given):
+    class Forgetful(Swap):
+        def steps(self, n_steps):
+            return np.arange(40, 0.75 * n_steps, 40, dtype=int)
+
+        def propose(self, view, rng):
+            return given
+
+    told = re.escape(f"Forgetful.propose must return a Proposal, got {given!r}")
+    with pytest.raises(ContractBroken, match=told):
+        check_policy(Forgetful)
+    dataset, rng = xor(np.random.default_rng(0)), np.random.default_rng(0)
+    network = Network(random_dag(2, 2, 0.9, rng, n_hidden=3)).initialize(rng)
+    parts = Forgetful(), SGD(), Cosine(), Streams.of(0)
+    with pytest.raises(ContractBroken, match=told):
+        list(train(network, dataset, *parts, n_steps=100))
+    with pytest.raises(ContractBroken, match=told):
+        check_policy(lambda: MetaBandit({"nothing": Static(), "forgetful": Forgetful()}))
 
 
 def test_every_promise_is_broken_by_one_of_them():

@@ -23,7 +23,7 @@ from plastic.datasets import Split
 from plastic.edits import PruneNeurons
 from plastic.engine import Network, Statistics
 from plastic.errors import ContractBroken, InvalidEdit, InvalidParameter, check_count
-from plastic.policies import Branch, Outcome, Policy, Proposal
+from plastic.policies import Branch, Outcome, Policy, Proposal, checked
 from plastic.signals import NetworkView
 from plastic.training import LOST, Streams
 
@@ -183,7 +183,7 @@ def _writes(case: Case) -> str:
         network.learn(split.X, split.y, rows, OPTIMIZER, statistics=policy.statistics)
         before = _contents(network)
         view = NetworkView(network, split.X[:BATCH], split.y[:BATCH], case.n_steps)
-        proposal = policy.propose(view, streams.policy)
+        proposal = checked(policy.propose(view, streams.policy), policy)
         after = _contents(network)
         changed = [name for name in after if after[name] != before.get(name)]
         if changed:

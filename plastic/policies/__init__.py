@@ -1,6 +1,6 @@
 """Policies: where a network grows and shrinks while it learns; one file each."""
 
-from plastic.policies.base import Branch, Outcome, Policy, Proposal, Trial
+from plastic.policies.base import Branch, Outcome, Policy, Proposal, Trial, checked
 from plastic.policies.connection_thompson import connection_thompson
 from plastic.policies.deep_rewiring import deep_rewiring
 from plastic.policies.dense_pruning import DensePruning, dense_then_prune, gradual_magnitude
@@ -48,6 +48,7 @@ __all__ = [
     "Static",
     "Trial",
     "cascade_correlation",
+    "checked",
     "connection_thompson",
     "deep_rewiring",
     "dense_then_prune",

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from plastic.edits import Edit
 from plastic.engine import Statistics
+from plastic.errors import ContractBroken
 from plastic.policies.memory import State, take
 from plastic.signals import NetworkView
 
@@ -180,3 +181,18 @@ def stack_arms(tables: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArra
         return dict(tables[0])
     names = tables[0] if tables else ()
     return {name: np.concatenate([table[name] for table in tables]) for name in names}
+
+
+def checked(given: object, policy: Policy) -> Proposal:
+    """What a policy has returned, if it is a proposal.
+
+    Raises
+    ------
+    ContractBroken
+        If it is none, as where a ``return`` was forgotten.
+    """
+    if not isinstance(given, Proposal):
+        raise ContractBroken(
+            f"{type(policy).__name__}.propose must return a Proposal, got {given!r}"
+        )
+    return given

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plastic.bandits import GaussianThompson
 from plastic.engine import Statistics
 from plastic.errors import InvalidParameter
-from plastic.policies.base import Outcome, Policy, Proposal, stack_arms
+from plastic.policies.base import Outcome, Policy, Proposal, checked, stack_arms
 from plastic.policies.memory import Array, State, gather, hand_out, take_first
 from plastic.policies.parts import UpdateSchedule, together
 from plastic.signals import NetworkView
@@ -100,7 +100,8 @@ class MetaBandit(Policy):
         (self._chosen,) = self._bandit.select(np.arange(n), rng).tolist()
         mean, std = self._bandit.posterior(np.arange(n))
         self._pulls[self._chosen] += 1
-        proposal = self.arms[names[self._chosen]].propose(view, rng)
+        arm = self.arms[names[self._chosen]]
+        proposal = checked(arm.propose(view, rng), arm)
         rows = {
             "arm": np.array(names, object),
             "pulls": self._pulls.copy(),
