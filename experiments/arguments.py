@@ -53,6 +53,18 @@ def quote_seeds(arguments: Sequence[str]) -> list[str]:
     ]
 
 
+def sweep_first(arguments: Sequence[str]) -> list[str]:
+    """The same arguments, ``-m`` before the overrides: between them Hydra would not know it.
+
+    Examples
+    --------
+    >>> sweep_first(["study=mine", "-m", "policy=set,rigl"])
+    ['-m', 'study=mine', 'policy=set,rigl']
+    """
+    flags = [each for each in arguments if each in ("-m", "--multirun")]
+    return [*flags, *(each for each in arguments if each not in flags)]
+
+
 def look_here_too(arguments: Sequence[str]) -> None:
     """Let modules be imported from the current folder and from that of ``--config-dir``.
 

@@ -191,6 +191,8 @@ def check_overrides(
         if argument.startswith("-") or "=" not in argument:
             continue
         key, _, value = argument.lstrip("+~").partition("=")
+        if key == "hydra.launcher.n_jobs" and re.fullmatch(r"[+-]?0+", value):
+            raise InvalidParameter(f"{key} must be a whole number other than 0, got {value!r}")
         root = re.split(r"[./@]", key)[0]
         if root not in known:
             raise InvalidParameter(unknown_key(root, known))

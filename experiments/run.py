@@ -19,7 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.arguments import look_here_too, quote_seeds, results_for_all
+from experiments.arguments import look_here_too, quote_seeds, results_for_all, sweep_first
 from experiments.choices import build, build_all, choice
 from experiments.config import (
     GROUPS,
@@ -342,7 +342,7 @@ def main() -> None:
     elsewhere.clear()
     limit_threads()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # or Hydra would tell errors in its own way
-    sys.argv[1:] = results_for_all(quote_seeds(sys.argv[1:]))
+    sys.argv[1:] = sweep_first(results_for_all(quote_seeds(sys.argv[1:])))
     look_here_too(sys.argv[1:])
     folder = str(config_folder())
     start = hydra.main(version_base="1.3", config_path=folder, config_name="config")(job)

@@ -63,6 +63,14 @@ def test_only_seeds_are_quoted():
     assert quote_seeds(["+seeds=range(3)"]) == ["+seeds='range(3)'"]
 
 
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_a_sweep_may_be_asked_for_anywhere(flag, command, tmp_path):
+    quick = ["dataset=xor", "steps=2", "wiring.hidden=[4]", "study=anywhere"]
+    ended = command("run", *quick, flag, "policy=static,set", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert len(list((tmp_path / "results" / "anywhere").glob("xor-*"))) == 2
+
+
 @pytest.mark.parametrize("launcher", ["ray", "submitit_slurm"])
 def test_where_others_run_the_jobs_the_folder_is_absolute(launcher):
     chosen = f"hydra/launcher={launcher}"

@@ -64,6 +64,10 @@ WRONG = {
         ["+policy.momentum=0.2"],
         ["there is no key 'policy.momentum'", "keys are every, until, fraction"],
     ),
+    "no processes": (
+        ["-m", "hydra.launcher.n_jobs=0"],
+        ["hydra.launcher.n_jobs must be a whole number other than 0, got '0'"],
+    ),
     "key of Hydra": (["hydra.swep=1"], ["there is no key 'hydra.swep'", "'sweep'"]),
     "no value": (["density"], ["'density' cannot be read: it must be key=value"]),
     "open bracket": (["wiring.hidden=[8"], ["'wiring.hidden=[8' cannot be read"]),
