@@ -48,8 +48,9 @@ class Plan:
 
     @property
     def n_runs(self) -> int:
-        """How many runs it has; a job without any counts as one, which is missed."""
-        return sum(max(1, len(job.runs)) for job in self.jobs)
+        """How many runs it has, each once; a job without any counts as one, which is missed."""
+        names = {name for job in self.jobs for name in job.runs}
+        return len(names) + sum(not job.runs for job in self.jobs)
 
     def runs(self) -> pd.DataFrame:
         """How its own runs stand, as `plastic.analysis.status.survey` gives them."""

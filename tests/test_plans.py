@@ -55,6 +55,12 @@ def test_seeds_of_the_configuration_are_runs_too(config_of):
     assert base.seeds == "range(3)"  # left as it was
 
 
+def test_a_run_of_two_jobs_counts_once(config_of):
+    jobs = [("seed=0",), ("seed=0",), ("seeds=[0,1]",), ("seeds=none",)]
+    (plan,) = plans_of(jobs, lambda overrides: config_of(*overrides))
+    assert plan.n_runs == 3  # and one job that comes to none
+
+
 @pytest.mark.parametrize("wrong", ["seeds=none", "seeds=[1,1]"])
 def test_a_job_of_no_use_has_no_runs(wrong, config_of):
     (plan,) = plans_of([(wrong,)], lambda overrides: config_of(*overrides))
