@@ -25,12 +25,10 @@ def gather_values(old, fresh, every, width, gather, new):
     """
     n_old = len(old) // width
     if width == 1 and n_old > 0:
-        last, alike = np.int32(n_old - 1), fresh[0]
-        for q in range(len(gather) if every == 0 else 0):
-            # read anyhow, and chosen after: a branch would be mispredicted
-            held = old[np.uint32(min(gather[q], last))]
-            new[q] = held if gather[q] <= last else alike
-        n = np.uint32(n_old)
+        n, alike = np.uint32(n_old), fresh[0]
+        for q in range(len(gather) if every == 0 else 0):  # what comes lies together in its row
+            at = np.uint32(gather[q])
+            new[q] = old[at] if at < n else alike
         for q in range(len(gather) if every == 1 else 0):
             at = np.uint32(gather[q])
             new[q] = old[at] if at < n else fresh[np.uint32(at - n)]
@@ -57,27 +55,27 @@ def carry_values(old, there, gather, to_earlier, width, new):
     new : array, shape ((n + 1) * width,)
         Will begin with the items, each from `old` if it is in it, and from `there` if not.
     """
-    n, n_old, n_later = len(new) // width - 1, len(old) // width, len(gather)
+    n, n_old = np.uint32(len(new) // width - 1), np.uint32(len(old) // width)
     if to_earlier:
-        new[: n * width] = there
+        new[: len(there)] = there
     if to_earlier and width == 1:
-        for q in range(n_later):  # what is not there, behind all: a branch would cost more
-            new[np.uint32(min(gather[q], n))] = old[q]
+        for q in range(len(gather)):  # what is not there, behind all: a branch would cost more
+            new[min(np.uint32(gather[q]), n)] = old[q]
     elif to_earlier:
-        for q in range(n_later):
-            at = min(gather[q], n) * width
+        for q in range(len(gather)):
+            at = min(np.uint32(gather[q]), n) * width
             for c in range(width):
                 new[at + c] = old[q * width + c]
-    elif width == 1 and n_old > 0:
-        last = np.int32(n_old - 1)
-        for q in range(n_later):
-            held, stays = old[np.uint32(min(gather[q], last))], gather[q] <= last
-            new[q] = held if stays else there[q]
+    elif width == 1:
+        for q in range(len(gather)):
+            at = np.uint32(gather[q])
+            new[q] = old[at] if at < n_old else there[q]
     else:
-        for q in range(n_later):
+        for q in range(len(gather)):
+            at = np.uint32(gather[q])
             for c in range(width):
-                at = gather[q]
-                new[q * width + c] = old[at * width + c] if at < n_old else there[q * width + c]
+                here = q * width + c
+                new[here] = old[at * width + c] if at < n_old else there[here]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
