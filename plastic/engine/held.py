@@ -38,7 +38,8 @@ def slots_by_group(group_of: Array, n_groups: int, wanted: Array) -> list[Slots]
     """
     ends, slots = np.zeros(n_groups, np.int64), np.empty(len(group_of), np.int64)
     _lay_slots(locked(group_of), locked(wanted), ends, slots)
-    return np.split(slots, ends)[:n_groups]
+    starts = [0, *ends[:-1].tolist()]
+    return [slots[start:end] for start, end in zip(starts, ends.tolist(), strict=True)]
 
 
 def held_by_block(

@@ -9,8 +9,11 @@ from __future__ import annotations
 from numba import njit
 
 from plastic.engine import simd
-from plastic.engine.blocks import SIDE, transpose
-from plastic.engine.simd import LANES, get, load, load_like, put, store
+from plastic.engine.blocks import SIDE, prefetch_tiles, transpose
+from plastic.engine.simd import LANES, get, load, load_like, put, splat, store
+
+AHEAD = 16
+"""Neurons of several tiles are asked for so far ahead: no hardware foresees so many streams."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -71,9 +74,11 @@ def unload_tiles(tiles, values):
     """Lay tiles (n_tiles, n_rows, LANES) one after the other into (n_neurons, n_samples)."""
     n_tiles, n_rows, _ = tiles.shape
     n_neurons, n_samples = values.shape
+    one = splat(tiles.dtype.type(0))
     for neuron in range(n_neurons):
         for tile in range(n_tiles):
             at, first = (tile * n_rows + neuron) * LANES, tile * LANES
+            prefetch_tiles(tiles, at + min(AHEAD, n_rows - 1 - neuron) * LANES, 0, one)
             if first + LANES <= n_samples:
                 store(values, neuron * n_samples + first, load(tiles, at))
             else:
