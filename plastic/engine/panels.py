@@ -44,9 +44,9 @@ class Field(NamedTuple):
     deltas: Array  # (n_neurons, n_samples)
     target_norms: Array  # (n_targets,)
     masks: Array  # (n_targets, n_words): a bit for each sample whose delta is not 0
-    targets: Slots  # (n_targets,): in the order in which they are searched
+    targets: Slots  # (n_targets,)
     limits: Slots  # (n_targets,): how many of the sources may lead to it
-    rows: Slots  # (n_targets,): its place among the targets
+    order: Slots  # (n_targets,): in which the targets are searched
     indptr: Array  # of the structure, as is the last one
     held: Array
 
@@ -61,34 +61,37 @@ class Kept(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 def measure_sources(outputs, sources):
-    """Euclidean norm of the outputs of each source, and their mean by sample."""
+    """Norm of the outputs of each source, mean output by sample, and mean square of all."""
     n_samples, dtype = outputs.shape[1], outputs.dtype.type
-    norms, mean = np.empty(len(sources)), np.zeros(n_samples, outputs.dtype)
+    norms, mean, square = np.empty(len(sources)), np.zeros(n_samples, outputs.dtype), 0.0
     for k in range(len(sources)):
         of, total = outputs[sources[k]], 0.0
         for sample in range(n_samples):
             total += np.float64(of[sample]) * np.float64(of[sample])
             mean[sample] += of[sample]
         norms[k] = math.sqrt(total)
+        square += total
     for sample in range(n_samples):
         mean[sample] /= dtype(len(sources))
-    return norms, mean
+    return norms, mean, square / (len(sources) * n_samples)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def measure_targets(deltas, targets, mean, masks):
-    """Euclidean norm of the deltas of each target, and their product with the mean output.
+def measure_targets(deltas, targets, mean, square, masks):
+    """Norm of the deltas of each target, and about how large the squares of its gradients are.
 
-    `masks` is filled with a bit for each sample in which its delta is not 0.
+    That is told from the mean output and the mean square of outputs.  `masks` is filled with a
+    bit for each sample in which its delta is not 0.
     """
-    n_samples, norms, products = deltas.shape[1], np.empty(len(targets)), np.empty(len(targets))
+    n_samples, norms = deltas.shape[1], np.empty(len(targets))
+    strengths = np.empty(len(targets), np.float32)
     zero = splat_pair(deltas.dtype.type(0))
     for k in range(len(targets)):
         of, total, product = deltas[targets[k]], 0.0, deltas.dtype.type(0)
         for sample in range(n_samples):
             total += np.float64(of[sample]) * np.float64(of[sample])
             product += of[sample] * mean[sample]
-        norms[k], products[k] = math.sqrt(total), product
+        norms[k], strengths[k] = math.sqrt(total), product * product + total * square
         for word in range(n_samples // WIDTH):
             vector = load_like(deltas, targets[k] * n_samples + word * WIDTH, zero)
             masks[k, word] = not_zero(vector)
@@ -96,24 +99,34 @@ def measure_targets(deltas, targets, mean, masks):
             if sample % WIDTH == 0:
                 masks[k, -1] = 0
             masks[k, -1] |= np.uint64(of[sample] != 0) << np.uint64(sample % WIDTH)
-    return norms, products
+    return norms, strengths
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_panels(outputs, sources, panels):
-    """Lay the outputs of sources, `WIDTH` of them at a time, sample by sample.
+def lay_panels(outputs, sources, norms, order, panels, columns, last, largest, lanes):
+    """Lay the outputs of sources in this order; fill what a `Field` holds of its panels.
 
     Eight sources and samples are turned in registers; what is left over is copied.
     """
     n_sources, n_samples = len(sources), outputs.shape[1]
     blocks, turned = n_sources - n_sources % SIDE, n_samples - n_samples % SIDE
+    slots, panels[-1] = sources[order], 0
     for k in range(0, blocks, SIDE):
         base = k // WIDTH * n_samples * WIDTH + k % WIDTH
         for sample in range(0, turned, SIDE):
-            _turn(outputs, sources, k, sample, panels, base + sample * WIDTH)
+            _turn(outputs, slots, k, sample, panels, base + sample * WIDTH)
     for k in range(n_sources):
         for sample in range(turned if k < blocks else 0, n_samples):
-            panels[k // WIDTH, sample, k % WIDTH] = outputs[sources[k], sample]
+            panels[k // WIDTH, sample, k % WIDTH] = outputs[slots[k], sample]
+    columns[-1], last[:], largest[:], lanes[:] = n_sources, 0, 0.0, -1
+    for k in range(n_sources):
+        panel, lane = k // WIDTH, k % WIDTH
+        columns[panel, lane], lanes[slots[k]] = order[k], k
+        if norms[order[k]] > largest[panel]:  # what is no number is left out
+            largest[panel] = norms[order[k]]
+        last[panel] = max(last[panel], order[k])
+    if n_sources % WIDTH:
+        last[-1] = n_sources
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -135,7 +148,8 @@ def _bar(field, first, n_rows):
     n_panels = len(field.panels)
     barred = np.empty((n_rows, n_panels), np.uint64)
     for row in range(n_rows):
-        target, limit = field.targets[first + row], field.limits[first + row]
+        place = field.order[first + row]
+        target, limit = field.targets[place], field.limits[place]
         for panel in range(n_panels):
             bits = np.uint64(0)
             if field.last[panel] >= limit:
@@ -179,6 +193,8 @@ def search(field, first, n_rows, panel, bound, kept, found):
     """
     barred, n_panels = _bar(field, first, n_rows), len(field.panels)
     rows, products = np.empty(n_rows + 1, np.int64), np.empty(WIDTH, field.panels.dtype)
+    places = field.order[first : first + n_rows]
+    norms = field.target_norms[places]
     least = field.panels.dtype.type(bound)
     # a sum of rounded products may be above the true one by as much
     n_samples, precision = field.deltas.shape[1], np.finfo(field.panels.dtype)
@@ -187,19 +203,17 @@ def search(field, first, n_rows, panel, bound, kept, found):
         reach, columns, n = field.norms[panel] * slack, field.columns[panel], 0
         for row in range(n_rows):
             rows[n] = row
-            unable = field.target_norms[first + row] * reach + smallest < bound
+            unable = norms[row] * reach + smallest < bound
             n += (barred[row, panel] != ALL) & (not unable)
         rows[n] = rows[max(n - 1, 0)]  # fills up the last two
         for k in range(0, n, 2):
             row0, row1 = rows[k], rows[k + 1]
-            sums0, sums1 = multiply_two(field, panel, first + row0, first + row1)
+            sums0, sums1 = multiply_two(field, panel, places[row0], places[row1])
             bits = reaching(sums0, least) & ~barred[row0, panel]
-            found = note(bits, sums0, products, field.rows[first + row0], columns, kept, found)
+            found = note(bits, sums0, products, places[row0], columns, kept, found)
             if k + 1 < n:
                 bits = reaching(sums1, least) & ~barred[row1, panel]
-                found = note(
-                    bits, sums1, products, field.rows[first + row1], columns, kept, found
-                )
+                found = note(bits, sums1, products, places[row1], columns, kept, found)
         panel += 1
     return panel, found
 

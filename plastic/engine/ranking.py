@@ -108,8 +108,14 @@ def order_of(keys: Keys) -> Slots:
     """
     if keys.dtype != np.int32:
         return np.argsort(keys, kind="stable")
-    packed = keys.astype(np.int64) << 32
-    packed |= np.arange(len(keys))
+    packed = np.empty(len(keys), np.int64)
+    _pack(keys, packed)
     packed.sort()
     packed &= 2**32 - 1
     return packed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pack(keys: Keys, packed: Slots) -> None:
+    for k in range(len(keys)):
+        packed[k] = (np.int64(keys[k]) << 32) | k

@@ -28,7 +28,7 @@ from plastic.engine.panels import (
     WIDTH,
     Field,
     Kept,
-    fill_panels,
+    lay_panels,
     measure_sources,
     measure_targets,
     search,
@@ -39,7 +39,7 @@ from plastic.engine.ranking import order_of, sort_keys, split_lowest
 Array = NDArray[Any]
 Slots = NDArray[np.int64]
 
-FIRST_ROWS = 16
+FIRST_ROWS = 4
 MOST_ROWS = 512
 """Targets that meet a panel before the next one takes its place in the cache; few at first,
 until there is a bound."""
@@ -96,37 +96,31 @@ def strongest_missing(
 def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
     sources, targets = locked(missing.sources), locked(missing.targets)
     n_sources, n_samples = len(sources), outputs.shape[1]
-    n_panels = -(-n_sources // WIDTH)
-    norms, mean = measure_sources(outputs, sources)
+    norms, mean, square = measure_sources(outputs, sources)
     masks = np.empty((len(targets), -(-n_samples // WIDTH)), np.uint64)
-    target_norms, of_mean = measure_targets(deltas, targets, mean, masks)
-    # about how large the gradients of each target are, by the mean output and by norms
-    own = target_norms**2 * (norms @ norms / (n_sources * n_samples))
-    rows = _spread(of_mean**2 + own)
+    target_norms, strengths = measure_targets(deltas, targets, mean, square, masks)
     # what comes late in the order is of no use to the first targets, so it is kept apart
     apart = n_sources if missing.limits.min() == n_sources else SORTED
-    columns = np.full((n_panels, WIDTH), n_sources, np.int64)
-    order = columns.reshape(-1)[:n_sources]
+    order = np.empty(n_sources, np.int64)
     for at in range(0, n_sources, apart):
         order[at : at + apart] = at + _order_of_singles(norms[at : at + apart], falling=True)
-    sorted_sources = sources[order]
-    lanes = np.full(len(outputs), -1)
-    lanes[sorted_sources] = np.arange(n_sources)
+    n_panels = -(-n_sources // WIDTH)
     panels = aligned_empty((n_panels, n_samples, WIDTH), outputs.dtype)
-    panels[-1] = 0
-    fill_panels(outputs, locked(sorted_sources), panels)
+    columns, last = np.empty((n_panels, WIDTH), np.int64), np.empty(n_panels, np.int64)
+    largest, lanes = np.empty(n_panels), np.empty(len(outputs), np.int64)
+    lay_panels(outputs, sources, norms, order, panels, columns, last, largest, lanes)
     return Field(
         panels=panels,
-        norms=np.append(norms, 0.0)[columns].max(axis=1),
-        last=columns.max(axis=1),
+        norms=largest,
+        last=last,
         columns=columns,
         lanes=lanes,
         deltas=deltas,
-        target_norms=target_norms[rows],
-        masks=masks[rows],
-        targets=locked(targets[rows]),
-        limits=locked(missing.limits[rows]),
-        rows=rows,
+        target_norms=target_norms,
+        masks=masks,
+        targets=targets,
+        limits=locked(missing.limits),
+        order=_spread(strengths),
         indptr=missing.indptr,
         held=missing.held,
     )
@@ -134,7 +128,8 @@ def _field(missing: Missing, outputs: Array, deltas: Array) -> Field:
 
 def _order_of_singles(values: Array, *, falling: bool = False) -> Slots:
     """The order of numbers as single precision tells them apart, which is sorted fastest."""
-    return order_of(sort_keys(values.astype(np.float32), falling=falling))
+    singles = values.astype(np.float32, copy=False)
+    return order_of(sort_keys(singles, falling=falling))
 
 
 def _spread(values: Array) -> Slots:
