@@ -28,6 +28,9 @@ UNIT = 2.0**30
 LATEST = 1e300
 """An end of a race by which everybody has arrived."""
 
+LEAST = 0.49
+"""Where the fastest get less far, in draws, nobody arrives: the lowest counts as a half."""
+
 HELD = np.int32(2**31 - 1)
 """Stands where a draw would, at the connections that are there."""
 
@@ -120,22 +123,27 @@ def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) 
         missing.held, a, d, weights,
     )  # fmt: skip
     weights = weights[: max(found, 1)]
-    spread = math.sqrt((1 - share) / (share * len(weights)))
-    return _time_of(min(share * (1 + 2 * spread), (1 + share) / 2), weights)
+    n, time = len(weights), _time_of(share, weights, 0.0)
+    left, _, squares = _left_at(time, weights)
+    variance = (n - 2 * left + squares) / n - share**2  # of the chance to arrive
+    # of its mean in the sample, and of how many do arrive; but few weights tell little
+    spread = math.sqrt(max(variance, 0) / n) / share + 1 / math.sqrt(count) + 2 / n
+    return _time_of(min(share * (1 + 2 * spread), (1 + share) / 2), weights, time)
 
 
-def _time_of(share: float, weights: Array) -> float:
+def _time_of(share: float, weights: Array, start: float) -> float:
     """When a share has arrived, by Newton's method: never beyond, as arrivals slow down.
 
     Examples
     --------
-    >>> round(_time_of(0.5, np.array([2.0, 2.0])) * 2 / math.log(2), 9)
+    >>> round(_time_of(0.5, np.array([2.0, 2.0]), 0.0) * 2 / math.log(2), 9)
     1.0
     """
     n = len(weights)
-    time = -math.log1p(-share) / float(weights.mean())  # if all were alike; else too early
+    # if all were alike; else too early
+    time = max(start, -math.log1p(-share) / float(weights.mean()))
     while time < LATEST:
-        left, pace = _left_at(time, weights)
+        left, pace, _ = _left_at(time, weights)
         step = (left / n - (1 - share)) / max(pace / n, TINY)
         time += step
         if step <= 1e-2 * time:  # whose square is about how far from the end it is now
@@ -145,36 +153,44 @@ def _time_of(share: float, weights: Array) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _left_at(time, weights):
-    """How many have not arrived by a time, as is to be expected; and how many do in a unit."""
+    """Sums of ``p``, ``w * p`` and ``p * p``, with ``p = exp(-w * time)`` over weights ``w``.
+
+    That is the chance not to have arrived, and how fast it falls.
+    """
     zero, whole = splat(time - time), len(weights) - len(weights) % LANES
-    left = pace = zero
+    left = pace = squares = zero
     for first in range(0, whole, LANES):
         weight = load_like(weights, first, zero)
         share = exp(fma(-time, weight, zero))
         left, pace = add(left, share), multiply_add(weight, share, pace)
-    of_left, of_pace = total(left), total(pace)
+        squares = multiply_add(share, share, squares)
+    of_left, of_pace, of_squares = total(left), total(pace), total(squares)
     for k in range(whole, len(weights)):
-        of_left += math.exp(-time * weights[k])
-        of_pace += weights[k] * math.exp(-time * weights[k])
-    return of_left, of_pace
+        alone = math.exp(-time * weights[k])
+        of_left += alone
+        of_pace += weights[k] * alone
+        of_squares += alone * alone
+    return of_left, of_pace, of_squares
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _weigh_missing(columns, rows, limits, sources, targets, indptr, held, a, d, weights):
     """The weights of those of some pairs that are missing; returns how many they are.
 
-    The likely ones are there already, after a few updates.
+    The likely ones are there already, after a few updates.  `weights` comes filled with the
+    largest; those that are next to nothing beside it are taken to be missing.
     """
-    n_missing = 0
+    n_missing, least = 0, 1e-6 * weights[0]
     for k in range(len(columns)):
         column, row = columns[k], rows[k]
         if column >= limits[row]:
             continue
-        source, target, found = sources[column], targets[row], 0
-        for e in range(indptr[target], indptr[target + 1]):
+        source, target, weight, found = sources[column], targets[row], a[column] * d[row], 0
+        stop = indptr[target + 1] if weight >= least else indptr[target]
+        for e in range(indptr[target], stop):
             found += held[e] == source  # to the end: so it is vectorized
         if found == 0:
-            weights[n_missing] = a[column] * d[row]
+            weights[n_missing] = weight
             n_missing += 1
     return n_missing
 
@@ -200,8 +216,10 @@ def _race(
     """
     arrived = noted = waiting = 0
     for row in range(len(targets)):
-        target, n = targets[row], limits[row]
+        target, n, reach = targets[row], limits[row], end * UNIT
         starts[row] = noted
+        if fastest[row] * reach < LEAST:
+            continue
         for column in range(n):  # as `_numbers`, in a form that is vectorized
             x = seeds[row] + np.uint64(column) * np.uint64(0x9E3779B97F4A7C15)
             x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -213,7 +231,7 @@ def _race(
             if column >= 0:
                 draws[column] = HELD
         # E = -log(1 - u) is at least u, so who is beyond this does not arrive in time
-        before, reach = noted, end * UNIT
+        before = noted
         if fastest[row] * reach < FAR:
             noted = _note_below(draws, shares, n, fastest[row] * reach, columns, before)
         else:
@@ -224,9 +242,10 @@ def _race(
             column, at = columns[k], waiting + k - before
             left[at], speeds[at] = draws[column], a[column] * d[row]
         waiting += noted - before
-        if waiting >= BATCH or row == len(targets) - 1:  # short loops are not worth a vector
+        if waiting >= BATCH:  # short loops are not worth a vector
             arrived += _time(left, speeds, waiting, end, clock, times, noted - waiting)
             waiting = 0
+    arrived += _time(left, speeds, waiting, end, clock, times, noted - waiting)
     starts[len(targets)] = noted
     return arrived, noted
 
