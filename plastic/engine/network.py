@@ -117,7 +117,7 @@ class Network:
 
     @property
     def weights(self) -> Array:
-        """Weight of each connection, shape (n_connections,); may be written to."""
+        """Weight of each connection, shape (n_connections,); writable until the next edit."""
         return self.topology.connection_columns["weight"]
 
     @property

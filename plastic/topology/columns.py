@@ -89,6 +89,8 @@ class Column:
 class Columns(Mapping[str, Values]):
     """Named arrays of one length; the arrays may be written to, their shape is fixed.
 
+    An edit makes other ones, and those of before can only be read from then on.
+
     Parameters
     ----------
     length : int
