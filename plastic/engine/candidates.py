@@ -6,6 +6,7 @@ the first of them: its pairs are a row, and a range of columns.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,23 +124,37 @@ def _find_held(
     return first
 
 
-def tally(slots: Slots, values: Array, n_neurons: int) -> tuple[Slots, Array]:
+def tally(
+    pieces: Iterable[tuple[Slots, Array]], n_neurons: int
+) -> tuple[Slots, NDArray[np.float64]]:
     """How often each slot occurs, and the sum of its values; shape (n_neurons,) each.
+
+    Parameters
+    ----------
+    pieces : iterable of pairs of arrays
+        Slots and their values, one piece after the other.
+    n_neurons : int
 
     Examples
     --------
-    >>> tally(np.array([2, 0, 2]), np.array([1.0, 5.0, 3.0]), 3)
+    >>> tally([(np.array([2, 0]), np.array([1.0, 5.0])), (np.array([2]), np.array([3.0]))], 3)
     (array([1, 0, 2]), array([5., 0., 4.]))
     """
     counts, sums = np.zeros(n_neurons, np.int64), np.zeros(n_neurons)
-    _add_up(locked(slots), locked(values), counts, sums)
+    run = 0, 0, 0.0
+    for slots, values in pieces:
+        run = _add_up(locked(slots), locked(values), counts, sums, *run)
+    last, count, total = run
+    counts[last] += count
+    sums[last] += total
     return counts, sums
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _add_up(slots: Slots, values: Array, counts: Slots, sums: Array) -> None:
-    """A slot that comes several times in a row is written once."""
-    last, count, total = 0, 0, 0.0
+def _add_up(
+    slots: Slots, values: Array, counts: Slots, sums: Array, last: int, count: int, total: float
+) -> tuple[int, int, float]:
+    """A slot that comes several times in a row is written once; returns the run at the end."""
     for k in range(len(slots)):
         if slots[k] != last:
             counts[last] += count
@@ -147,9 +162,7 @@ def _add_up(slots: Slots, values: Array, counts: Slots, sums: Array) -> None:
             last, count, total = slots[k], 0, 0.0
         count += 1
         total += values[k]
-    if len(slots):
-        counts[last] += count
-        sums[last] += total
+    return last, count, total
 
 
 def locked(array: Array) -> Array:

@@ -20,6 +20,7 @@ from plastic.engine import (
     pairs,
     panels,
     race,
+    ranking,
     rows,
     sharing,
     simd,
@@ -74,7 +75,8 @@ MOST_KEPT = 4
 
 share_stamp(
     kernels, loading, hits, gradients, rows, sharing, spans, updates, blocks, small,
-    small_passes, vector_math, simd, bits, panels, pairs, race, activations, losses,
+    small_passes, vector_math, simd, bits, panels, pairs, race, ranking, activations,
+    losses,
 )  # fmt: skip
 
 

@@ -73,12 +73,23 @@ def split_lowest(keys: Keys, count: int) -> tuple[Slots, Slots]:
     >>> split_lowest(np.array([3, 1, 2, 2]), 2)
     (array([1]), array([2, 3]))
     """
-    bound = keys.min()
-    if np.count_nonzero(keys == bound) < count:  # equals are what a partition is slowest with
+    bound, n_lowest = _lowest(keys)
+    if n_lowest < count:  # equals are what a partition is slowest with
         bound = np.partition(keys, count - 1)[count - 1]
     below = np.empty(count, np.int64)
     n_below = _note_below(keys, bound, below)
     return below[:n_below], np.flatnonzero(keys == bound)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lowest(keys):
+    """The lowest key, and how many there are of it."""
+    lowest, count = keys[0], 0
+    for key in keys:
+        lowest = min(lowest, key)
+    for key in keys:
+        count += key == lowest
+    return lowest, count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

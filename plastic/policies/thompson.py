@@ -125,10 +125,8 @@ class PosteriorGrowth:
             grown.append(chosen)
             drawn.append(pairs)
             gradients.append(found)
-        ends = [np.concatenate([pair[side] for pair in drawn]) for side in (0, 1)]
         blocks = [block for block, _ in wanted]
-        of_all = np.concatenate(gradients)
-        return Choice(grown, self._table(view, blocks, posteriors, sampled, ends, of_all))
+        return Choice(grown, self._table(view, blocks, posteriors, sampled, drawn, gradients))
 
     def posteriors(self, view: NetworkView) -> list[tuple[Array, Array]]:
         """Mean and standard deviation of each neuron's two arms, by slot."""
@@ -154,8 +152,8 @@ class PosteriorGrowth:
         blocks: list[Block],
         posteriors: list[tuple[Array, Array]],
         sampled: list[Array],
-        drawn: list[Slots],
-        gradients: Array,
+        drawn: list[tuple[Slots, Slots]],
+        gradients: list[Array],
     ) -> dict[str, Array]:
         """Rows for the table of arms: one for each neuron that has the first, or the second."""
         structure, n = view.structure, view.structure.n_neurons
@@ -165,7 +163,9 @@ class PosteriorGrowth:
         ]
         ids = [structure.neuron_ids[of_arm] for of_arm in slots]
         at = np.concatenate([slots[0], slots[1] + n])  # in arrays of both arms
-        tallies = [tally(of_arm, gradients, n) for of_arm in drawn]
+        tallies = [
+            tally(zip(of_arm, gradients, strict=True), n) for of_arm in zip(*drawn, strict=True)
+        ]
         now, total = (np.concatenate(each)[at] for each in zip(*tallies, strict=True))
         mean, std = (np.concatenate(each)[at] for each in zip(*posteriors, strict=True))
         return {
