@@ -174,3 +174,17 @@ def check_count(name: str, value: Any, low: int = 1) -> None:
         raise InvalidParameter(
             f"{name} must be a whole number of at least {low}, got {value!r}"
         )
+
+
+def check_rng(rng: Any) -> None:
+    """Raise `InvalidParameter` unless `rng` is a generator of NumPy's.
+
+    Examples
+    --------
+    >>> check_rng(0)
+    Traceback (most recent call last):
+        ...
+    plastic.errors.InvalidParameter: rng must be like numpy.random.default_rng(0), got 0
+    """
+    if not (hasattr(rng, "integers") and hasattr(rng, "standard_normal")):
+        raise InvalidParameter(f"rng must be like numpy.random.default_rng(0), got {rng!r}")

@@ -29,7 +29,7 @@ from plastic.errors import (
 )
 from plastic.policies import Static, thompson
 from plastic.topology import Topology, from_networkx
-from plastic.topology.wiring import random_dag
+from plastic.topology.wiring import erk, random_dag
 from plastic.training import Streams, train
 
 # ---------------------------------------------------------------- the command line
@@ -272,6 +272,7 @@ def edited(*edits):
     return lambda: line().apply(*edits)
 
 
+RNG = np.random.default_rng(0)
 X = np.zeros((4, 1))
 NOT_FINITE = np.full((4, 1), np.nan)
 OUTSIDE = np.array([[0, 4]])
@@ -307,6 +308,14 @@ CALLS = {
     "not finite": (lambda: make().predict(NOT_FINITE), InvalidData, "row 0 is not"),
     "no sample": (lambda: make().predict(X[:0]), InvalidData, "at least one sample"),
     "rows": (lambda: make().learn(X, X, OUTSIDE, SGD()), InvalidData, "0 to 3, got 4"),
+    "weights of a seed": (lambda: make().initialize(0), InvalidParameter, "got 0"),
+    "layers": (lambda: erk(3, 2, 0.5, RNG, hidden=3), InvalidParameter, "layer, got 3"),
+    # data
+    "seed of moons": (lambda: datasets.two_moons(0), InvalidParameter, "rng must be like"),
+    "seed of spirals": (lambda: datasets.two_spirals(0), InvalidParameter, "rng must be like"),
+    "seed of xor": (lambda: datasets.xor(0), InvalidParameter, "rng must be like"),
+    "seed of digits": (lambda: datasets.digits(0), InvalidParameter, "rng must be like"),
+    "seed of teacher": (lambda: datasets.sparse_teacher(0), InvalidParameter, "rng must be"),
     # policies, optimizers, training
     "fraction": (lambda: thompson(fraction=0), InvalidParameter, "fraction must lie in (0, 1]"),
     "sampling": (lambda: thompson(sampling="median"), InvalidParameter, "got 'median'"),

@@ -53,6 +53,13 @@ def test_the_roster_is_complete():
     assert public - {"erk_counts"} == set(ROSTER)
 
 
+@pytest.mark.parametrize("name", ROSTER)
+def test_a_seed_is_no_generator(name):
+    function, density = ROSTER[name]
+    with pytest.raises(InvalidParameter, match=r"rng must be like numpy.random.default_rng"):
+        function(12, 5, density, 0)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ROSTER)
 class TestEveryWiring:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plastic.datasets.base import TASKS, Dataset, Split, Truth
 from plastic.datasets.checking import check_classes, check_features, check_targets
-from plastic.errors import InvalidData, check_count, check_in, check_range
+from plastic.errors import InvalidData, check_count, check_in, check_range, check_rng
 
 Values = NDArray[np.floating]
 Rows = NDArray[np.int64]
@@ -91,6 +91,7 @@ def from_arrays(
     >>> dataset.train, dataset.classes
     (Split(60 samples, 3 inputs, 2 outputs), ('no', 'yes'))
     """
+    check_rng(rng)
     check_in("scale", scale, SCALES)
     check_in("missing", missing, MISSING)
     features = check_features(X, columns, missing=missing)
@@ -135,6 +136,7 @@ def from_parts(
     >>> from_parts("sign", (X[:80], y[:80]), (X[80:], y[80:]), rng, reward_size=10).train
     Split(70 samples, 3 inputs, 2 outputs)
     """
+    check_rng(rng)
     check_in("scale", scale, SCALES)
     (X, X_test), (y, y_test) = (
         [np.asarray(part) for part in parts] for parts in zip(train, test, strict=True)

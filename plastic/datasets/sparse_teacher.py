@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.datasets.base import Dataset, Truth
 from plastic.datasets.preparing import from_arrays
-from plastic.errors import check_count, check_in, check_range
+from plastic.errors import check_count, check_in, check_range, check_rng
 
 
 def sparse_teacher(
@@ -74,6 +74,7 @@ def sparse_teacher(
     >>> dataset.train, len(dataset.truth.relevant_inputs)
     (Split(3000 samples, 100 inputs, 4 outputs), 10)
     """
+    check_rng(rng)
     check_in("task", task, ("classification", "regression"))
     check_count("n_samples", n_samples)
     check_count("n_hidden", n_hidden)

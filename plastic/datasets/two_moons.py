@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.datasets.base import Dataset
 from plastic.datasets.preparing import from_arrays
-from plastic.errors import check_count, check_range
+from plastic.errors import check_count, check_range, check_rng
 
 
 def two_moons(
@@ -43,6 +43,7 @@ def two_moons(
     """
     from sklearn.datasets import make_moons
 
+    check_rng(rng)
     check_count("n_samples", n_samples, low=6)
     check_range("noise", noise, 0, open_high=True)
     points, labels = make_moons(n_samples, shuffle=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.datasets.base import Dataset
 from plastic.datasets.preparing import from_arrays
-from plastic.errors import check_count, check_range
+from plastic.errors import check_count, check_range, check_rng
 
 
 def two_spirals(
@@ -54,6 +54,7 @@ def two_spirals(
     >>> two_spirals(np.random.default_rng(0), n_samples=200).test
     Split(40 samples, 2 inputs, 2 outputs)
     """
+    check_rng(rng)
     check_count("n_samples", n_samples, low=6)
     check_range("turns", turns, 0, open_low=True, open_high=True)
     check_range("noise", noise, 0, open_high=True)

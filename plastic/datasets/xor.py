@@ -6,7 +6,7 @@ import numpy as np
 
 from plastic.datasets.base import Dataset, Split
 from plastic.datasets.preparing import SCALES, scaling
-from plastic.errors import check_in
+from plastic.errors import check_in, check_rng
 
 
 def xor(rng: np.random.Generator, *, scale: str = "none") -> Dataset:
@@ -33,6 +33,7 @@ def xor(rng: np.random.Generator, *, scale: str = "none") -> Dataset:
     >>> dataset.test is dataset.train, dataset.classes
     (True, ('same', 'different'))
     """
+    check_rng(rng)
     check_in("scale", scale, SCALES)
     points = rng.permutation(np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]))
     different = points[:, 0] != points[:, 1]

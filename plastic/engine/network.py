@@ -25,7 +25,7 @@ from plastic.engine.node import NodeEngine, build_nodes
 from plastic.engine.optimizers import Optimizer, check_optimizer
 from plastic.engine.results import LOSS_BOUND, NO_HITS, Engine, Gradients, Signals
 from plastic.engine.statistics import Statistics
-from plastic.errors import Diverged, InvalidNetwork, check_count, check_in
+from plastic.errors import Diverged, InvalidNetwork, check_count, check_in, check_rng
 from plastic.losses import check_pair, loss_value
 from plastic.nodes import Neuron, Node, OnlyValueNode, topological_order
 from plastic.topology import Snapshot, Structure, Topology
@@ -141,6 +141,7 @@ class Network:
         He et al. (2015), Delving Deep into Rectifiers, arXiv:1502.01852, equation 10; with the
         true fan-in of sparse rows as in Evci et al. (2022), arXiv:2010.03533, section 3.
         """
+        check_rng(rng)
         structure = self.topology.structure
         fan_in = np.diff(structure.indptr)
         gain = np.where(structure.activations == relu.code, 2.0, 1.0)

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from plastic.edits import AddNeurons, Connect
-from plastic.errors import InvalidParameter, check_count, check_range
+from plastic.errors import InvalidParameter, check_count, check_range, check_rng
 from plastic.topology.drawing import drawn_numbers
 from plastic.topology.topology import Topology
 
@@ -278,7 +278,7 @@ def small_world(
     """
     check_range("rewired", rewired, 0, 1)
     sizes = (n_inputs, n_hidden, n_outputs)
-    _check_sizes(sizes)
+    _check_sizes(sizes, rng)
     n = sum(sizes)
     degree = 2 * _dag_count(sizes, density) / n
     neighbours = min(max(2, 2 * round(degree / 2)), n - 1)
@@ -305,7 +305,7 @@ def scale_free(
         As in `random_dag`; the density sets how many connections a neuron attaches with.
     """
     sizes = (n_inputs, n_hidden, n_outputs)
-    _check_sizes(sizes)
+    _check_sizes(sizes, rng)
     n = sum(sizes)
     attached = min(max(1, round(_dag_count(sizes, density) / n)), n - 1)
     graph = nx.barabasi_albert_graph(n, attached, seed=int(rng.integers(2**31)))
@@ -327,6 +327,7 @@ def minimal(
     The density is that of the connections from inputs to outputs.
     """
     check_range("density", density, 0, 1, open_low=True)
+    check_rng(rng)
     topology = Topology(n_inputs, n_outputs, output_activation, blocks=DAG_BLOCKS)
     count = max(1, round(density * n_inputs * n_outputs))
     flat = np.sort(rng.choice(n_inputs * n_outputs, count, replace=False))
@@ -337,6 +338,8 @@ def minimal(
 def _layer_sizes(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> list[int]:
     check_count("n_inputs", n_inputs)
     check_count("n_outputs", n_outputs)
+    if not hasattr(hidden, "__iter__"):
+        raise InvalidParameter(f"hidden must list the size of each layer, got {hidden!r}")
     for layer, size in enumerate(hidden):
         check_count(f"hidden[{layer}]", size)
     return [n_inputs, *hidden, n_outputs]
@@ -353,13 +356,11 @@ def _layered(
     activation: str,
     output_activation: str,
 ) -> Topology:
+    check_rng(rng)
     last = len(sizes) - 1
+    blocks = [(layer, layer + 1) for layer in range(last)]
     topology = Topology(
-        sizes[0],
-        sizes[-1],
-        output_activation,
-        output_group=last,
-        blocks=[(layer, layer + 1) for layer in range(last)],
+        sizes[0], sizes[-1], output_activation, output_group=last, blocks=blocks
     )
     layers = [np.arange(sizes[0])]
     first = sizes[0] + sizes[-1]
@@ -392,7 +393,7 @@ def _dag(
     `wanted` pairs of places (low, high) are used first; then pairs that give every hidden
     neuron a way in and out; then random ones, up to the count that the density asks for.
     """
-    _check_sizes(sizes)
+    _check_sizes(sizes, rng)
     count = _dag_count(sizes, density)
     n_inputs, n_hidden, n_outputs = sizes
     n = sum(sizes)
@@ -437,7 +438,8 @@ def _dag_count(sizes: tuple[int, int, int], density: float) -> int:
     return max(1, round(density * (between + n_hidden * (n_hidden - 1) // 2)))
 
 
-def _check_sizes(sizes: tuple[int, int, int]) -> None:
+def _check_sizes(sizes: tuple[int, int, int], rng: Generator) -> None:
+    check_rng(rng)
     for name, size in zip(("n_inputs", "n_hidden", "n_outputs"), sizes, strict=True):
         check_count(name, size)
 
