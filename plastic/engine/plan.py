@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -153,8 +154,8 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floatin
 
 
 def _aligned(make: Any, shape: tuple[int, ...], dtype: np.dtype) -> NDArray[np.floating]:
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = prod(shape) * dtype.itemsize
     memory = make(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
     held: NDArray[np.floating] = memory[start : start + size].view(dtype).reshape(shape)
     return held
