@@ -64,11 +64,11 @@ def revival(state: State, find: Find) -> Connect:
     return Connect.of(finds, reason="undo")
 
 
-def leaving(state: State, find: Find) -> Disconnect:
+def leaving(structure: Structure, find: Find) -> Disconnect:
     """What takes connections away; it, too, is worked out when it is asked for."""
 
     def named() -> dict[str, NDArray[np.int64]]:
-        ids = state.structure.connection_ids[find()]
+        ids = structure.connection_ids[find()]
         return {"ids": locked(ids.astype(np.int64, copy=False))}
 
     return Disconnect.of({"ids": named}, keep_stranded=True, reason="undo")

@@ -108,7 +108,7 @@ def go_back(state: State, way: WayBack) -> tuple[State, list[Edit]]:
     undo: list[Edit] = []
     for kind in reversed(way.kinds):
         if kind is Connect:
-            undo.append(leaving(then, only_there))
+            undo.append(leaving(there.structure, only_there))
         elif not (way.to_earlier and none_came):
             undo.append(revival(state, only_here))
     back = WayBack(there.structure, state, way.blocks, way.gather, way.gone, not way.to_earlier)
