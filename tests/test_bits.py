@@ -41,8 +41,8 @@ def test_the_lowest_bit_is_told_by_number():
 
 
 @njit
-def those_below(numbers, scales, factor, least, most):
-    return bits.below(numbers, scales, 1, factor, least, most)
+def those_below(numbers, scales, factor, most):
+    return bits.below(numbers, scales, 1, factor, most)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -50,11 +50,23 @@ def test_numbers_below_bounds_are_bits(dtype):
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 100, 65).astype(np.int32)
     scales = rng.uniform(0, 1, 65).astype(dtype)
-    factor, least, most = dtype(150), dtype(20), dtype(80)
-    expected = (numbers[1:] < np.maximum(scales[1:] * factor, least)) & (numbers[1:] < most)
+    factor, most = dtype(150), dtype(80)
+    expected = (numbers[1:] < scales[1:] * factor) & (numbers[1:] < most)
     assert 0 < expected.sum() < 64
-    found = those_below(numbers, scales, factor, least, most)
+    found = those_below(numbers, scales, factor, most)
     assert found == sum(1 << lane for lane in np.flatnonzero(expected).tolist())
+
+
+@njit
+def those_less(numbers, bound):
+    return bits.less(numbers, 1, bound)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_numbers_less_than_a_bound_are_bits(dtype):
+    numbers = np.random.default_rng(1).integers(-50, 50, 65).astype(dtype)
+    expected = np.flatnonzero(numbers[1:] < 7).tolist()
+    assert those_less(numbers, dtype(7)) == sum(1 << lane for lane in expected)
 
 
 @njit
