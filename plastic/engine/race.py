@@ -81,21 +81,22 @@ def draw_by_race(
     Processing Letters 97, algorithm A.
     """
     a, d = source_weights[missing.sources], target_weights[missing.targets]
-    end = _race_end(missing, count, a, d, rng)
+    largest = a.max()
+    end = _race_end(missing, count, a, d, largest * d.max(), rng)
     seeds = rng.integers(2**63, size=len(d), dtype=np.uint64)
     room = min(2 * count + SAMPLED, missing.count)
     n_lanes = len(a) + 2 * WORD  # whole words, and what is noted beyond the last
     draws = np.empty(n_lanes, np.int32)
     speeds, left, clock = np.empty((3, BATCH + n_lanes))
     shares = np.zeros(n_lanes, np.float32)
-    shares[: len(a)] = a / a.max()
+    shares[: len(a)] = a / largest
     starts = np.empty(len(d) + 1, np.int64)
     arrived = noted = 0
     while arrived < count:
         times, columns = np.empty(room, np.float32), np.empty(room + n_lanes, np.int32)
         arrived, noted = _race(
             missing.targets, missing.limits, missing.columns, missing.indptr, missing.held,
-            a, shares, d * a.max(), d, seeds, end, draws, speeds, left, clock, times, columns,
+            a, shares, d * largest, d, seeds, end, draws, speeds, left, clock, times, columns,
             starts,
         )  # fmt: skip
         if noted > room:
@@ -111,44 +112,56 @@ def draw_by_race(
     return sources, targets
 
 
-def _race_end(missing: Missing, count: int, a: Array, d: Array, rng: Generator) -> float:
-    """A time by which about `count` pairs will have arrived, or a few more."""
+def _race_end(
+    missing: Missing, count: int, a: Array, d: Array, largest: float, rng: Generator
+) -> float:
+    """A time by which about `count` pairs will have arrived, or a few more.
+
+    `largest` is the weight that none is above.
+    """
     share = count / missing.count
     if share >= 1:
         return LATEST
     columns, rows = rng.integers(len(a), size=SAMPLED), rng.integers(len(d), size=SAMPLED)
-    weights = np.full(SAMPLED, a.max() * d.max())
+    weights = np.full(SAMPLED, largest)
     found = _weigh_missing(
         columns, rows, missing.limits, missing.sources, missing.targets, missing.indptr,
         missing.held, a, d, weights,
     )  # fmt: skip
-    weights = weights[: max(found, 1)]
-    n, time = len(weights), _time_of(share, weights, 0.0)
+    return _end_of(share, count, weights[: max(found, 1)])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _end_of(share, count, weights):
+    """When a share of so many has arrived, if these weights are a sample of all."""
+    n = len(weights)
+    mean = _left_at(0.0, weights)[1] / n
+    time = _time_of(share, weights, mean, 0.0)
     left, _, squares = _left_at(time, weights)
     variance = (n - 2 * left + squares) / n - share**2  # of the chance to arrive
     # of its mean in the sample, and of how many do arrive; but few weights tell little
-    spread = math.sqrt(max(variance, 0) / n) / share + 1 / math.sqrt(count) + 2 / n
-    return _time_of(min(share * (1 + 2 * spread), (1 + share) / 2), weights, time)
+    spread = math.sqrt(max(variance, 0.0) / n) / share + 1 / math.sqrt(count) + 2 / n
+    return _time_of(min(share * (1 + 2 * spread), (1 + share) / 2), weights, mean, time)
 
 
-def _time_of(share: float, weights: Array, start: float) -> float:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _time_of(share, weights, mean, start):
     """When a share has arrived, by Newton's method: never beyond, as arrivals slow down.
 
     Examples
     --------
-    >>> round(_time_of(0.5, np.array([2.0, 2.0]), 0.0) * 2 / math.log(2), 9)
+    >>> round(_time_of(0.5, np.array([2.0, 2.0]), 2.0, 0.0) * 2 / math.log(2), 9)
     1.0
     """
     n = len(weights)
-    # if all were alike; else too early
-    time = max(start, -math.log1p(-share) / float(weights.mean()))
+    time = max(start, -math.log1p(-share) / mean)  # if all were alike; else too early
     while time < LATEST:
         left, pace, _ = _left_at(time, weights)
         step = (left / n - (1 - share)) / max(pace / n, TINY)
         time += step
         if step <= 1e-2 * time:  # whose square is about how far from the end it is now
             break
-    return float(time)
+    return time
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -199,5 +199,7 @@ def _first(keys: Keys, count: int, rng: Generator) -> NDArray[np.int64]:
     if count == 0:
         return np.zeros(0, np.int64)
     below, equal = split_lowest(keys, count)  # sorting all of them would cost more
-    chosen = np.concatenate([below, rng.permutation(equal)[: count - len(below)]])
+    if len(equal) > 1:  # one alone draws nothing
+        equal = rng.permutation(equal)[: count - len(below)]
+    chosen = np.concatenate([below, equal])
     return chosen[order_of(keys[chosen])]
