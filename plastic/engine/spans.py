@@ -160,8 +160,12 @@ def find_alike(order, spans, alike):
 @njit(cache=True, nogil=True, error_model="numpy")
 def find_swept(out_indptr, out_targets, alike, swept):
     """Whether a neuron leads to one that is not alike others, by slot."""
-    swept[:] = 0
+    any_alike = 0
     for slot in range(len(alike)):
+        any_alike |= alike[slot]
+        swept[slot] = get(out_indptr, slot) < get(out_indptr, slot + 1)
+    for slot in range(len(alike) if any_alike else 0):  # else targets need not be fetched
+        swept[slot] = 0
         for e in range(get(out_indptr, slot), get(out_indptr, slot + 1)):
             if get(alike, get(out_targets, e)) == 0:
                 swept[slot] = 1
