@@ -340,11 +340,11 @@ def _by_neuron(tiles: Array, n_neurons: int, n_samples: int) -> Array:
     return values
 
 
-@lru_cache(maxsize=8)
 def _lanes(batch_size: int) -> tuple[int, ...]:
     """What stands for the lanes of a small network's tiles, by their number."""
     return NARROW if batch_size <= len(NARROW) else WIDE
 
 
+@lru_cache(maxsize=8)
 def _all_rows(n: int) -> Array:
     return _locked(np.arange(n), np.int64)

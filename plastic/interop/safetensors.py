@@ -174,7 +174,8 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
             metadata = file.metadata() or {}
             if KEY not in metadata:
                 raise InvalidNetwork(f"{path} holds tensors, but no network of plastic's")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            names = file.keys()  # of what is no mapping
+            arrays = {name: file.get_tensor(name) for name in names}
         told = _described(metadata[KEY])
     except (safetensors.SafetensorError, json.JSONDecodeError) as error:
         raise InvalidNetwork(f"{path} is not a readable safetensors file: {error}") from None

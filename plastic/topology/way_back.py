@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from plastic.edits import Connect, Edit
 from plastic.topology.moves import Blocks
-from plastic.topology.state import State, leaving, revival
+from plastic.topology.state import Find, State, leaving, revival
 from plastic.topology.structure import Structure
 
 ATTRIBUTE = "_way_back"
@@ -66,10 +66,6 @@ class WayBack:
         earlier = self.there.structure if self.to_earlier else self.here
         return np.flatnonzero(self.gather >= earlier.n_connections).astype(np.int32)
 
-    def left(self) -> NDArray[np.int32]:
-        """Those that are not in the later one: `gone`."""
-        return self.gone
-
 
 def find_way(edits: Sequence[Edit], state: State, blocks: Blocks | None) -> WayBack | None:
     """The way that these edits say, if it starts here and leads through the same columns."""
@@ -103,7 +99,8 @@ def go_back(state: State, way: WayBack) -> tuple[State, list[Edit]]:
     then = State(
         there.structure, state.neurons, columns, state.next_neuron, state.next_connection
     )
-    only_here, only_there = (way.came, way.left) if way.to_earlier else (way.left, way.came)
+    pair: list[Find] = [lambda: way.gone, way.came]
+    only_there, only_here = pair if way.to_earlier else reversed(pair)
     none_came = len(way.gather) + len(way.gone) == there.structure.n_connections
     undo: list[Edit] = []
     for kind in reversed(way.kinds):
